@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The two doors of the packet code: every frame from the NIC, and every frame from the kernel. */
+#ifndef PACKET_CLASSIFY_H
+#define PACKET_CLASSIFY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <rte_ether.h>
+
+#include "packet/flow.h"
+#include "packet/ip.h"
+#include "packet/policer.h"
+#include "packet/verdict.h"
+#include "packet/vip_table.h"
+
+#define PACKET_MAX_ADDRESSES 16
+
+/* One contiguous frame without FCS. The packet code may rewrite, shorten or lengthen it in place.
+ */
+struct packet {
+	uint8_t *data;
+	uint16_t len;
+	uint16_t room;	   /* bytes that data may grow to; room >= len */
+	uint16_t vlan_tci; /* the tag that the NIC stripped, when vlan_stripped */
+	bool vlan_stripped;
+	bool checksum_known; /* the NIC has verified the L4 checksum: checksum_good says how it went
+			      */
+	bool checksum_good;
+	bool checksum_verified; /* out: this frame's L4 checksum is right (kernel may skip it) */
+};
+
+/* What an interface is: constant while workers run, but for `vips`, which RCU protects. */
+struct packet_env {
+	struct rte_ether_addr mac;
+	uint16_t vlan; /* 0 = untagged */
+	uint16_t mtu;  /* largest L3 packet */
+	bool icmp_echo;
+	struct ip addresses[PACKET_MAX_ADDRESSES]; /* of the node itself */
+	size_t address_count;
+	struct ip link_local; /* of the kernel port: fe80::/64 + EUI-64 of mac */
+	struct ip gateways[PACKET_MAX_ADDRESSES];
+	size_t gateway_count;
+};
+
+/* What one worker remembers between frames of one interface: single reader, single writer. */
+struct packet_state {
+	struct policer icmp; /* echo requests and other ICMP to VIPs */
+	struct policer icmp_error;
+	struct policer fragment;
+	struct policer node;	  /* unicast to the node itself that is no established traffic */
+	struct policer neighbour; /* ARP and ND that the kernel must see */
+	struct policer heartbeat; /* heartbeats towards control */
+	struct policer conflict;
+	struct flow_table *flows; /* flows that left from a VIP towards the wire */
+};
+
+/* Sets budgets and creates the flow table of `flows` entries. Returns 0 or -ENOMEM. */
+int packet_state_init(struct packet_state *state, size_t flows);
+void packet_state_fini(struct packet_state *state);
+
+/*
+ * Judges a frame that the NIC received. now_ns: monotonic. Answers (ARP, NDP, echo) are written
+ * into the frame itself; a VLAN tag is removed towards the kernel and kept towards the wire.
+ */
+struct packet_verdict classify_from_wire(const struct packet_env *env, const struct vip_table *vips,
+					 struct packet_state *state, struct packet *packet,
+					 uint64_t now_ns);
+
+/*
+ * Judges a frame that the kernel sends through the kernel port (guard.c): only vipgate speaks ARP
+ * and ND for VIPs, what remains is rewritten to the node's own addresses (design §9).
+ */
+struct packet_verdict guard_from_kernel(const struct packet_env *env, const struct vip_table *vips,
+					struct packet_state *state, struct packet *packet,
+					uint64_t now_ns);
+
+#endif
