@@ -38,6 +38,8 @@ struct packet_env {
 	uint16_t mtu;  /* largest L3 packet */
 	bool icmp_echo;
 	struct ip addresses[PACKET_MAX_ADDRESSES]; /* of the node itself */
+	/* Prefix length of each, counted as in struct ip_prefix; 0 = any subnet. */
+	uint8_t address_lens[PACKET_MAX_ADDRESSES];
 	size_t address_count;
 	struct ip link_local; /* of the kernel port: fe80::/64 + EUI-64 of mac */
 	struct ip gateways[PACKET_MAX_ADDRESSES];
@@ -49,14 +51,21 @@ struct packet_state {
 	struct policer icmp; /* echo requests and other ICMP to VIPs */
 	struct policer icmp_error;
 	struct policer fragment;
-	struct policer node;	  /* unicast to the node itself that is no established traffic */
-	struct policer neighbour; /* ARP and ND that the kernel must see */
-	struct policer heartbeat; /* heartbeats towards control */
+	struct policer node;	    /* unicast to the node itself that is no established traffic */
+	struct policer neighbour;   /* answers to the kernel's own ARP and ND, and RAs */
+	struct policer unsolicited; /* ARP, ND, MLD and DHCP that nobody here asked for */
+	struct policer gateway;	    /* answers of configured gateways, to kernel and control */
+	struct policer heartbeat;   /* heartbeats towards control */
 	struct policer conflict;
 	struct flow_table *flows; /* flows that left from a VIP towards the wire */
 };
 
-/* Sets budgets and creates the flow table of `flows` entries. Returns 0 or -ENOMEM. */
+/*
+ * Sets budgets and creates the flow table of `flows` entries. Returns 0 or -ENOMEM. Where several
+ * workers serve one interface, an answer may reach another worker than the one that saw its flow
+ * leave: the table may be shared. Then create one, init with flows 0, which creates none, set
+ * state->flows, and clear that before _fini, which frees what is there.
+ */
 int packet_state_init(struct packet_state *state, size_t flows);
 void packet_state_fini(struct packet_state *state);
 

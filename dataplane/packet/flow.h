@@ -18,6 +18,7 @@ struct flow_key {
 	uint8_t protocol;
 };
 
+/* Bounded and lock-free: any number of workers may note and ask at once. */
 struct flow_table;
 
 /* entries: rounded up to a power of two. Returns NULL and errno. */

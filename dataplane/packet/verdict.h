@@ -3,6 +3,7 @@
 #ifndef PACKET_VERDICT_H
 #define PACKET_VERDICT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum verdict {
@@ -77,6 +78,12 @@ struct packet_verdict {
 	uint8_t reason;	  /* enum drop_reason, when dropped */
 	uint8_t event;	  /* enum packet_event, when for control */
 	uint8_t answered; /* enum packet_answer, when answered: for the counters */
+	/*
+	 * With VERDICT_KERNEL only: the frame goes to the kernel port, and a copy of its bytes goes
+	 * to the control thread as `event`. A gateway's answer is awaited by both: the kernel's
+	 * neighbour table, and the gateway probe that the lease may rest on.
+	 */
+	bool copy_to_control;
 };
 
 enum packet_answer {
