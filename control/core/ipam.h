@@ -73,6 +73,12 @@ struct ipam_result *ipam_run(const struct object_set *set, const struct ipam_pre
 void ipam_result_free(struct ipam_result *result);
 
 /*
+ * The allocations of a result in the form that the next ipam_run() takes as previous. Lives as long
+ * as the result, and its names as long as the set. Returns NULL (and 0 in count) and ENOMEM.
+ */
+const struct ipam_previous *ipam_remember(struct ipam_result *result, size_t *count);
+
+/*
  * The class of a Service: how it is named (design §6 "Whose Service"), or NULL when it is not ours.
  * bound: the class that it is bound to by an earlier allocation, or NULL.
  */
