@@ -6,6 +6,10 @@
  *
  * A turn of the caller is: TURN_BEGIN, every message received so far, TURN_END. Each step appends
  * the actions that the caller must carry out, in order, before the next step.
+ *
+ * Before MESSAGE the caller has checked: length, group (= config.group), rate, that the signed path
+ * is the one that it came by, election_seq_fresh(), HMAC, heartbeat_decode(). The election itself
+ * judges boot ids: it hears nothing from a boot that has not echoed one of our recent messages.
  */
 #ifndef CORE_ELECTION_H
 #define CORE_ELECTION_H
@@ -59,9 +63,14 @@ struct election_event {
 		} turn;			    /* TURN_BEGIN */
 		struct {
 			const struct heartbeat *heartbeat;
-			/* when my message that its entry for me echoes left; 0: no entry or unknown
+			/*
+			 * When my message left that its entry for me (heartbeat_find_peer() with my
+			 * node and the low bits of my boot id) echoes; 0: no entry or unknown.
 			 */
 			uint64_t echo_sent_ns;
+			/* that message left on the management path: fresh, but no proof of the
+			 * front */
+			bool echo_management;
 		} message;
 		struct {
 			uint64_t probe_sent_ns; /* of the newest probe that it can answer */
@@ -100,6 +109,7 @@ enum election_action_type {
 	ELECTION_EPOCH,	   /* remember this epoch floor for vip */
 	ELECTION_CLAIM,	   /* the best claim on vip that is known changed: for status */
 	ELECTION_LEFT,	   /* LEAVING was sent three times: the process may stop */
+	ELECTION_TWIN,	   /* two machines have this node's name (peer.node); at most 1 in 10 s */
 };
 
 enum election_cause {
@@ -129,7 +139,8 @@ struct election_action {
 		struct {
 			const struct heartbeat *heartbeat; /* owned by the list until it is reset */
 			bool now;
-		} message; /* BEAT, ROWS */
+			uint32_t to; /* ROWS on the management path: only to this node */
+		} message;	     /* BEAT, ROWS */
 		enum node_state state;
 		struct {
 			uint32_t node;
@@ -159,6 +170,13 @@ void election_free(struct election *election);
 /* One step. now_ns never goes back. Returns 0 or -ENOMEM, after which the state stays usable. */
 int election_step(struct election *election, uint64_t now_ns, const struct election_event *event,
 		  struct election_actions *actions);
+
+/*
+ * Whether a message of this boot of this node may be new: its seq is above the last one taken from
+ * that boot on that path, or the boot is not known yet. Cheap; asked before the HMAC is computed.
+ */
+bool election_seq_fresh(const struct election *election, uint32_t node, uint64_t boot_id,
+			enum heartbeat_path path, uint64_t seq);
 
 /* Views for status, metrics, explain and the simulator's assertions. */
 

@@ -89,7 +89,11 @@ struct heartbeat {
 	uint8_t peer_count;
 	struct heartbeat_peer peers[HEARTBEAT_MAX_PEERS];
 	/* rows */
-	uint16_t page, pages; /* page k of n, from 0 */
+	/*
+	 * Page k of n, from 0. pages 0 (and page 0): relayed rows only, no part of the version that
+	 * rows_version names.
+	 */
+	uint16_t page, pages;
 	uint16_t row_count;
 	struct heartbeat_row rows[HEARTBEAT_PAGE_ROWS];
 };
@@ -124,5 +128,12 @@ void heartbeat_peek(const uint8_t *buf, struct heartbeat_id *id);
  * length). Bytes and row kinds that a later version appended are skipped.
  */
 int heartbeat_decode(const uint8_t *buf, size_t len, struct heartbeat *message);
+
+/*
+ * What a beat says of one boot of a node, or NULL. A sender may list two boots of a node: the one
+ * that it accepted and one that is only present; so both ids select the entry.
+ */
+const struct heartbeat_peer *heartbeat_find_peer(const struct heartbeat *message, uint32_t node,
+						 uint32_t boot_low);
 
 #endif
