@@ -234,6 +234,8 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("name")
     parser.add_argument("--port", type=int, default=80)
+    parser.add_argument("--address", nargs="+", default=[],
+                        help="these in place of those that the name resolves to")
     parser.add_argument("--probe-interval", type=float, default=0.002,
                         help="seconds between two probes of one address")
     parser.add_argument("--probe-timeout", type=float, default=0.3)
@@ -241,7 +243,8 @@ def main():
                         help="seconds between two requests; 0: none")
     parser.add_argument("--request-timeout", type=float, default=0.5)
     arguments = parser.parse_args()
-    targets = resolve(arguments.name, arguments.port)
+    targets = [target for name in arguments.address or [arguments.name]
+               for target in resolve(name, arguments.port)]
     print(json.dumps({"addresses": [sockaddr[0] for _, sockaddr in targets]}), flush=True)
     Client(targets, arguments.probe_interval, arguments.request_interval,
            arguments.probe_timeout, arguments.request_timeout).run()

@@ -293,7 +293,12 @@ log: {level: info, format: text}
                               env=self.lab.environment)
 
     def running(self):
+        """Whether its daemon is a live process (be it stopped)."""
         return self.daemon is not None and self.daemon.alive()
+
+    def forget(self):
+        """Removes what the daemon keeps between runs."""
+        shutil.rmtree(os.path.join(self.directory, "state"), ignore_errors=True)
 
     def kill(self):
         """SIGKILL."""
@@ -397,33 +402,40 @@ class Lab:
         if os.geteuid() != 0:
             raise LabError("network namespaces need root")
         _remove_leftovers()
-        self._namespace(self.switch)
-        self._ip(self.switch, "link add br0 type bridge stp_state 0 forward_delay 0",
+        self.add_namespace(self.switch)
+        self.ip(self.switch, "link add br0 type bridge stp_state 0 forward_delay 0",
                  "link set br0 up")
         for node in self.nodes + self.workers:
-            self._namespace(node.netns)
-            self._cable(node.name, node.netns, "eth1")
+            self.add_namespace(node.netns)
+            self.cable(node.name, node.netns, "eth1")
             if not node.front_end:
-                self._ip(node.netns, "addr add %s/24 dev eth1" % node.address4,
+                self.ip(node.netns, "addr add %s/24 dev eth1" % node.address4,
                          "addr add %s/64 dev eth1 nodad" % node.address6)
-        self._namespace(self.client)
-        self._cable("client", self.client, "eth0")
-        self._ip(self.client, "addr add %s/24 dev eth0" % CLIENT[0],
+        self.add_namespace(self.client)
+        self.cable("client", self.client, "eth0")
+        self.ip(self.client, "addr add %s/24 dev eth0" % CLIENT[0],
                  "addr add %s/64 dev eth0 nodad" % CLIENT[1])
         if self.gateways:
-            self._ip(self.switch, "addr add %s/24 dev br0" % GATEWAYS[0],
+            self.ip(self.switch, "addr add %s/24 dev br0" % GATEWAYS[0],
                      "addr add %s/64 dev br0 nodad" % GATEWAYS[1])
         with open(os.path.join(self.directory, "heartbeat.key"), "w", encoding="ascii",
                   opener=lambda path, flags: os.open(path, flags, 0o600)) as out:
             out.write(secrets.token_hex(32) + "\n")
         self.write_objects()
 
-    def _namespace(self, name):
+    def add_namespace(self, name):
+        """One that close() removes."""
         run("ip", "netns", "add", name)
         self.namespaces.append(name)
-        self._ip(name, "link set lo up")
+        self.ip(name, "link set lo up")
 
-    def _ip(self, netns, *lines):
+    def remove_namespace(self, name):
+        """Before close() would; cables into it vanish with it."""
+        run("ip", "netns", "del", name)
+        self.namespaces.remove(name)
+
+    def ip(self, netns, *lines):
+        """Commands of ip(8) in a namespace."""
         run("ip", "-n", netns, "-batch", self._batch("\n".join(lines) + "\n"))
 
     def _batch(self, text):
@@ -432,14 +444,14 @@ class Lab:
             out.write(text)
         return path
 
-    def _cable(self, port, netns, device):
+    def cable(self, port, netns, device):
         """A veth pair from a switch port to a namespace. Checksums are filled in and VLAN tags put
         into the frame at the switch: an AF_XDP socket sees the bytes and nothing else."""
-        self._ip(self.switch, "link add %s type veth peer name %s netns %s" % (port, device, netns),
+        self.ip(self.switch, "link add %s type veth peer name %s netns %s" % (port, device, netns),
                  "link set %s master br0 up" % port)
         run("ip", "netns", "exec", self.switch, "ethtool", "-K", port, "tx", "off", "txvlan", "off")
         run("ip", "netns", "exec", netns, "ethtool", "-K", device, "tx", "off")
-        self._ip(netns, "link set %s up" % device)
+        self.ip(netns, "link set %s up" % device)
 
     def objects(self):
         """The manifests of the cluster."""
@@ -597,6 +609,52 @@ def exit_on_signals():
         sys.exit(128 + number)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, leave)
+
+
+class Asker(threading.Thread):
+    """Asks for addresses from the client, all the time: an ARP request or an NS for each of them
+    every `interval` seconds, until closed. Never looks at the answers."""
+
+    def __init__(self, lab, addresses, interval=0.002):
+        super().__init__(daemon=True)
+        self.interval = interval
+        self.ending = threading.Event()
+        with in_namespace(lab.client):
+            self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+            self.socket.bind(("eth0", 0))
+        mac = self.socket.getsockname()[4]
+        self.frames = [ask_frame(mac, address) for address in addresses]
+        self.start()
+
+    def run(self):
+        while not self.ending.wait(self.interval):
+            for frame in self.frames:
+                self.socket.send(frame)
+
+    def close(self):
+        """Ends the questions."""
+        self.ending.set()
+        self.join()
+        self.socket.close()
+
+
+def ask_frame(mac, address):
+    """The client's ARP request or multicast NS for an address."""
+    target = ipaddress.ip_address(address)
+    source = ipaddress.ip_address(CLIENT[target.version == 6])
+    if target.version == 4:
+        return b"\xff" * 6 + mac + bytes.fromhex("08060001080006040001") + mac + source.packed + \
+            bytes(6) + target.packed
+    group = bytes.fromhex("ff0200000000000000000001ff") + target.packed[13:]
+    body = bytes.fromhex("8700000000000000") + target.packed + b"\x01\x01" + mac
+    total = sum(int.from_bytes(chunk[i:i + 2], "big") for chunk in (
+        source.packed + group + len(body).to_bytes(4, "big") + b"\0\0\0\x3a" + body,)
+        for i in range(0, len(chunk), 2))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    body = body[:2] + (~total & 0xffff).to_bytes(2, "big") + body[4:]
+    return b"\x33\x33" + group[12:] + mac + b"\x86\xdd" + b"\x60\0\0\0" + \
+        len(body).to_bytes(2, "big") + b"\x3a\xff" + source.packed + group + body
 
 
 # The wire
@@ -774,4 +832,4 @@ def is_answer(seen):
     """A reply to one asker."""
     if seen.kind == "arp-reply":
         return seen.source != seen.target and seen.destination_mac == seen.target_mac
-    return seen.kind == "na" and seen.flags & 0x60 == 0x60
+    return seen.kind == "na" and seen.flags & 0xe0 == 0x60

@@ -37,10 +37,13 @@ class Outage:
 class Load:
     """A client process under load until closed."""
 
-    def __init__(self, lab, *options, name=lab_module.NAME):
+    def __init__(self, lab, *options, name=lab_module.NAME, addresses=()):
+        """Of the name's addresses, or of those given."""
+        if addresses:
+            options = (*options, "--address", *addresses)
         self.process = subprocess.Popen(
             lab.client_argv("/usr/bin/python3", os.path.join(lab_module.HERE, "client.py"),
-                            name, *options),
+                            name, *map(str, options)),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True)
         lab.processes.append(self)
         self.addresses = self._read()["addresses"]

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Who answers for a VIP, as Debian's tools and the Linux neighbour table see it."""
+
+import contextlib
+import ipaddress
+import json
+import socket
+import time
+
+import pytest
+
+import conftest
+import lab as lab_module
+
+NOBODYS4, NOBODYS6 = "192.0.2.131", "2001:db8::11f"
+
+
+def arping(lab, address, count=2):
+    """The MACs that answer, one per reply."""
+    return lab.on_client("arping", "-r", "-i", "eth0", "-c", str(count), "-W", "0.3", address,
+                         check=False).stdout.split()
+
+
+def ndisc6(lab, address):
+    """The MACs that answer within a second to one NS."""
+    return lab.on_client("ndisc6", "-q", "-m", "-r", "1", "-w", "300", address, "eth0",
+                         check=False).stdout.split()
+
+
+def version(address):
+    """4 or 6."""
+    return ipaddress.ip_address(address).version
+
+
+def test_arping_hears_the_owner_and_nobody_else(lab):
+    for address, owner in lab.owners().items():
+        if version(address) == 4:
+            assert arping(lab, address) == [lab.node(owner).mac()] * 2, address
+
+
+def test_ndisc6_hears_the_owner_and_nobody_else(lab):
+    for address, owner in lab.owners().items():
+        if version(address) == 6:
+            assert [mac.lower() for mac in ndisc6(lab, address)] == [lab.node(owner).mac()], address
+
+
+def test_an_address_of_the_pool_that_is_no_vip_is_silent(lab):
+    assert arping(lab, NOBODYS4) == []
+    assert ndisc6(lab, NOBODYS6) == []
+
+
+def test_the_nodes_own_addresses_answer(lab):
+    for node in lab.nodes:
+        assert set(arping(lab, node.address4)) == {node.mac()}
+        assert [mac.lower() for mac in ndisc6(lab, node.address6)] == [node.mac()]
+
+
+def test_the_linux_neighbour_table_accepts_the_answer(lab):
+    lab.on_client("ip", "neigh", "flush", "dev", "eth0")
+    for address, owner in lab.owners().items():
+        with lab_module.in_namespace(lab.client):
+            port = lab.nodes[0].vips()[address]["services"][0] == "default/shop" and 8080 or 80
+            with socket.create_connection((address, port), timeout=3):
+                pass
+        table = json.loads(lab.on_client("ip", "-j", "neigh", "show", "to", address,
+                                         "dev", "eth0").stdout)
+        assert [(entry["lladdr"], entry["state"]) for entry in table] == \
+            [(lab.node(owner).mac(), ["REACHABLE"])], address
+
+
+def test_vips_answer_ping(lab):
+    for address in lab.owners():
+        lab.on_client("ping", "-c", "1", "-W", "2", address)
+
+
+def test_a_page_comes_from_the_owner(lab):
+    for address, owner in lab.owners().items():
+        port = 80 if lab.nodes[0].vips()[address]["services"] == ["default/nginx"] else 8080
+        with lab_module.in_namespace(lab.client):
+            sock = socket.create_connection((address, port), timeout=3)
+        with sock, sock.makefile("rb") as answer:
+            sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            assert answer.read().endswith(b"\r\n\r\n" + owner.encode() + b"\n")
+
+
+def test_a_port_that_no_service_has_is_silent(lab):
+    for address in lab.owners():
+        with lab_module.in_namespace(lab.client):
+            sock = socket.socket(socket.AF_INET6 if version(address) == 6 else socket.AF_INET)
+        with sock:
+            sock.settimeout(0.3)
+            with pytest.raises(TimeoutError):
+                sock.connect((address, 22))
+
+
+@contextlib.contextmanager
+def new_client(lab, name="new"):
+    """One more namespace on the segment, with addresses that nobody has heard of."""
+    netns = lab.prefix + name
+    address4, address6 = "192.0.2.210", "2001:db8::210"
+    lab.add_namespace(netns)
+    lab.cable(name, netns, "eth0")
+    lab.ip(netns, "addr add %s/24 dev eth0" % address4, "addr add %s/64 dev eth0 nodad" % address6)
+    try:
+        yield netns, address4, address6
+    finally:
+        lab.remove_namespace(netns)
+
+
+def test_an_on_link_client_never_spoken_with_gets_its_syn_ack(lab, wire):
+    with new_client(lab) as (netns, address4, address6):
+        for address, owner in lab.owners().items():
+            port = 80 if lab.nodes[0].vips()[address]["services"] == ["default/nginx"] else 8080
+            # Each connection finds a kernel that does not know the client.
+            lab.node(owner).exec("ip", "neigh", "flush", "dev", "vip0")
+            with lab_module.in_namespace(netns):
+                sock = socket.socket(socket.AF_INET6 if version(address) == 6 else socket.AF_INET)
+            with sock:
+                sock.settimeout(0.9)        # less than a retransmission of the SYN takes
+                sock.connect((address, port))
+            source = address6 if version(address) == 6 else address4
+
+            def asked(seen, owner=owner, source=source):
+                return seen.sender == owner and seen.target == source and \
+                    seen.kind in ("arp-request", "ns")
+            questions = [seen for seen in wire() if asked(seen)]
+            assert questions, "%s: its kernel had no need to ask for the client" % owner
+            allowed = {lab.node(owner).address4} if version(address) == 4 else \
+                {lab.node(owner).address6}
+            for seen in questions:
+                assert seen.source in allowed or seen.source.startswith("fe80:"), seen
+
+
+def test_every_node_has_every_vip_on_lo_and_says_nothing_about_it(lab, wire):
+    owners = lab.owners()
+    for node in lab.nodes:
+        have = {info["local"] for dev in json.loads(node.exec("ip", "-j", "addr", "show", "lo")
+                                                     .stdout) for info in dev["addr_info"]}
+        assert set(owners) <= have, node.name
+    # Make each kernel ask for somebody unknown with each VIP as its source address.
+    for node in lab.nodes:
+        for address in owners:
+            unknown = "192.0.2.250" if version(address) == 4 else "2001:db8::250"
+            node.exec("ping", "-c", "1", "-W", "0.1", "-I", address, unknown, check=False)
+    asked = [seen for seen in wire() if seen.target in ("192.0.2.250", "2001:db8::250")]
+    assert {(seen.sender, seen.kind) for seen in asked} == \
+        {(node.name, kind) for node in lab.nodes for kind in ("arp-request", "ns")}
+    assert [seen for seen in asked if seen.source in owners] == []
+
+
+def test_a_vip_is_announced_again_and_again_after_it_was_taken(lab, wire):
+    owners = lab.owners()
+    victim = lab.nodes[0]
+    begun = time.time()
+    victim.kill()
+    after = lab.wait_owned(10)
+    moved = [a for a, owner in owners.items() if owner == victim.name]
+
+    def announced(address):
+        return [seen for seen in wire()
+                if lab_module.speaks_for(seen, {address}) and seen.sender == after[address]
+                and lab_module.is_announcement(seen) and seen.time > begun]
+
+    def rounds(address):
+        times = [seen.time for seen in announced(address)]
+        return [t for i, t in enumerate(times) if i == 0 or t - times[i - 1] > 0.005]
+    lab_module.wait_for("five rounds of announcements", lambda: all(
+        len(rounds(address)) >= 5 for address in moved), 6)
+    for address in moved:
+        offsets = [t - rounds(address)[0] for t in rounds(address)[:5]]
+        assert offsets == pytest.approx([0, 0.02, 0.1, 0.4, 1.1],
+                                        abs=0.2 if conftest.SANITIZED else 0.06), address
+        if version(address) == 4:
+            assert {seen.kind for seen in announced(address)} == {"arp-request", "arp-reply"}
