@@ -48,6 +48,11 @@ static bool sender_is_vip(const struct frame *frame, const struct ip *spa,
 	return true;
 }
 
+static bool is_gratuitous(const struct ip *spa, const struct ip *tpa)
+{
+	return ip_equal(spa, tpa) && ip_v4(spa) != 0;
+}
+
 /* To its sha, with its spa, which is 0.0.0.0 in an RFC 5227 probe: the answer defends the VIP. */
 static struct packet_verdict arp_answer(struct frame *frame, const struct rte_arp_ipv4 *request)
 {
@@ -70,7 +75,7 @@ static struct packet_verdict arp_request(struct frame *frame, const struct rte_a
 		return vip_table_owned(frame->vips, vip) ? arp_answer(frame, arp)
 							 : frame_drop(DROP_ARP_NOT_OWNED);
 	/* A gratuitous one moves a neighbour's address in caches: a gateway that failed over. */
-	if (frame_node_address(frame, tpa) || ip_equal(spa, tpa))
+	if (frame_node_address(frame, tpa) || is_gratuitous(spa, tpa))
 		return frame_kernel_policed(frame, &frame->state->unsolicited);
 	return frame_drop(DROP_ARP_NOT_OURS);
 }
@@ -79,8 +84,9 @@ static struct packet_verdict arp_reply(const struct frame *frame, const struct i
 				       const struct ip *tpa)
 {
 	if (frame->group)
-		return ip_equal(spa, tpa) ? frame_kernel_policed(frame, &frame->state->unsolicited)
-					  : frame_drop(DROP_ARP_NOT_OURS);
+		return is_gratuitous(spa, tpa)
+			       ? frame_kernel_policed(frame, &frame->state->unsolicited)
+			       : frame_drop(DROP_ARP_NOT_OURS);
 	if (frame_gateway_address(frame, spa))
 		return frame_gateway(frame);
 	/* tpa may be 0.0.0.0, where the guard found no better sender for the request. */

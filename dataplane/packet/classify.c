@@ -77,11 +77,14 @@ static bool is_mld(const struct inet *inet)
  */
 static struct packet_verdict membership(const struct frame *frame, const struct inet *inet)
 {
-	if (!inet_valid_source(inet) && ip_v4(&inet->src) != 0)
+	bool unspecified = inet->v4 ? ip_v4(&inet->src) == 0 : ip_is_none(&inet->src);
+
+	if ((!inet_valid_source(inet) && !unspecified) ||
+	    vip_table_lookup(frame->vips, &inet->src) >= 0)
 		return frame_drop(DROP_BAD_SOURCE_ADDRESS);
 	if (!inet->v4 && !icmp_checksum_good(inet))
 		return frame_drop(DROP_BAD_CHECKSUM);
-	return frame_kernel_policed(frame, &frame->state->unsolicited);
+	return frame_kernel_policed(frame, &frame->state->neighbour);
 }
 
 /* To a group or everybody: only what the node's own kernel needs. */
@@ -97,17 +100,16 @@ static struct packet_verdict to_group(const struct frame *frame, const struct in
 		return frame_drop(DROP_BAD_SOURCE_ADDRESS);
 	if (!filter_transport(frame, inet, &reason))
 		return frame_drop(reason);
-	return frame_kernel_policed(frame, &frame->state->unsolicited);
+	return frame_kernel_policed(frame, &frame->state->neighbour);
 }
 
 static struct packet_verdict to_node(const struct frame *frame, const struct inet *inet)
 {
 	enum drop_reason reason;
 
+	/* Not the budget of fragments, which are for VIPs. */
 	if (!inet->first)
-		return policer_take(&frame->state->fragment, frame->now_ns)
-			       ? frame_kernel()
-			       : frame_drop(DROP_FRAGMENT);
+		return frame_kernel_policed(frame, &frame->state->node);
 	if (!filter_transport(frame, inet, &reason))
 		return frame_drop(reason);
 	if (icmp_is_icmp(inet) && !inet->fragment && !icmp_checksum_good(inet))

@@ -51,11 +51,12 @@ struct packet_state {
 	struct policer icmp; /* echo requests and other ICMP to VIPs */
 	struct policer icmp_error;
 	struct policer fragment;
-	struct policer node;	    /* unicast to the node itself that is no established traffic */
-	struct policer neighbour;   /* answers to the kernel's own ARP and ND, and RAs */
-	struct policer unsolicited; /* ARP, ND, MLD and DHCP that nobody here asked for */
-	struct policer gateway;	    /* answers of configured gateways, to kernel and control */
-	struct policer heartbeat;   /* heartbeats towards control */
+	struct policer node;	  /* unicast to the node itself that is no established traffic */
+	struct policer neighbour; /* answers to the kernel's ARP and ND; RA, MLD, IGMP, DHCP */
+	struct policer
+		unsolicited;	  /* questions about the node's addresses, gratuitous ARP and NA */
+	struct policer gateway;	  /* answers of configured gateways, to kernel and control */
+	struct policer heartbeat; /* heartbeats towards control */
 	struct policer conflict;
 	struct flow_table *flows; /* flows that left from a VIP towards the wire */
 };

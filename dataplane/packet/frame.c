@@ -22,7 +22,7 @@ static void write_be16(uint8_t *at, uint16_t value)
 	at[1] = (uint8_t)value;
 }
 
-static bool is_tag(uint16_t ethertype)
+bool frame_is_tag(uint16_t ethertype)
 {
 	return ethertype == RTE_ETHER_TYPE_VLAN || ethertype == RTE_ETHER_TYPE_QINQ ||
 	       ethertype == ETHERTYPE_QINQ_OLD;
@@ -47,7 +47,7 @@ static enum drop_reason check_macs(struct frame *frame)
 static enum drop_reason check_tag(struct frame *frame)
 {
 	struct packet *packet = frame->packet;
-	bool in_frame = is_tag(frame->ethertype);
+	bool in_frame = frame_is_tag(frame->ethertype);
 
 	if (in_frame) {
 		if (frame->ethertype != RTE_ETHER_TYPE_VLAN || packet->vlan_stripped)
@@ -56,7 +56,7 @@ static enum drop_reason check_tag(struct frame *frame)
 			return DROP_RUNT;
 		frame->tci = read_be16(packet->data + RTE_ETHER_HDR_LEN);
 		frame->ethertype = read_be16(packet->data + RTE_ETHER_HDR_LEN + 2);
-		if (is_tag(frame->ethertype))
+		if (frame_is_tag(frame->ethertype))
 			return DROP_QINQ;
 	} else if (packet->vlan_stripped) {
 		frame->tci = packet->vlan_tci;

@@ -35,6 +35,9 @@ static inline uint16_t frame_l3_len(const struct frame *frame)
 	return (uint16_t)(frame->packet->len - RTE_ETHER_HDR_LEN);
 }
 
+/* Whether an EtherType (host order) begins a VLAN tag of any kind. */
+bool frame_is_tag(uint16_t ethertype);
+
 /*
  * Checks MACs, VLAN and length, fills ethertype, tci and group, and takes a tag out of the frame.
  * Returns DROP_NONE or the reason.

@@ -16,7 +16,7 @@ static bool is_vip(const struct frame *frame, const struct ip *ip)
 	return vip_table_lookup(frame->vips, ip) >= 0;
 }
 
-/* The node's address in the subnet of target, else the first of IPv4, else 0.0.0.0. */
+/* The node's address in the subnet of target, else 0.0.0.0, as in a probe (RFC 5227). */
 static rte_be32_t arp_sender(const struct packet_env *env, const struct ip *target)
 {
 	for (size_t i = 0; i < env->address_count; i++) {
@@ -43,8 +43,8 @@ static enum drop_reason guard_arp(const struct frame *frame)
 		return DROP_GUARD_ARP;
 	if (!is_vip(frame, &spa))
 		return DROP_NONE;
-	/* Answers and announcements, also one VIP asking for another, which the kernel has. */
-	if (arp->arp_opcode != rte_cpu_to_be_16(RTE_ARP_OP_REQUEST) || is_vip(frame, &tpa))
+	/* Answers and announcements. */
+	if (arp->arp_opcode != rte_cpu_to_be_16(RTE_ARP_OP_REQUEST) || ip_equal(&spa, &tpa))
 		return DROP_GUARD_ARP;
 	arp->arp_data.arp_sip = arp_sender(frame->env, &tpa);
 	return DROP_NONE;
@@ -107,6 +107,9 @@ static enum drop_reason guard_ip(const struct frame *frame, bool v4)
 
 static enum drop_reason guard(const struct frame *frame)
 {
+	/* The kernel port is untagged; behind a tag anything might be said. */
+	if (frame_is_tag(frame->ethertype))
+		return DROP_GUARD_MALFORMED;
 	switch (frame->ethertype) {
 	case RTE_ETHER_TYPE_ARP:
 		return guard_arp(frame);
@@ -114,10 +117,6 @@ static enum drop_reason guard(const struct frame *frame)
 		return guard_ip(frame, true);
 	case RTE_ETHER_TYPE_IPV6:
 		return guard_ip(frame, false);
-	case RTE_ETHER_TYPE_VLAN:
-	case RTE_ETHER_TYPE_QINQ:
-		/* The kernel port is untagged; behind a tag anything might be said. */
-		return DROP_GUARD_MALFORMED;
 	default:
 		return DROP_NONE;
 	}
