@@ -4,8 +4,7 @@ address in turn, and opens a TCP connection to each address every few millisecon
 the millisecond when one was out. Driven by lines on stdin, answers with JSON lines on stdout:
 
     mark      starts a new record             -> {"now": MONOTONIC}
-    status    is everything well right now?   -> {"now", "silent_ms": {address: ms since an answer},
-                                                  "gaps": as in a report}
+    status    who answered when?              -> {"now", "silent_ms": {address: ms since an answer}}
     report    the record since the mark       -> see Client.report()
     quit
 """
@@ -196,16 +195,12 @@ class Client:
             now = time.monotonic()
             self.reply({"now": now, "silent_ms": {
                 name: None if last is None else round((now - last) * 1e3, 3)
-                for name, last in zip(self.names, self.last_answer)}, "gaps": self.named_gaps()})
+                for name, last in zip(self.names, self.last_answer)}})
         elif line == "report":
             self.reply(self.report())
         else:
             return False
         return True
-
-    def named_gaps(self):
-        """With the address in place of its index."""
-        return [[start, end, self.names[target]] for start, end, target in self.gaps]
 
     def report(self):
         """The record: each request as [started, ended, address, node that served or null, error or
@@ -215,7 +210,7 @@ class Client:
         return {
             "from": self.marked, "now": time.monotonic(),
             "requests": [[s, e, names[t], node, error] for s, e, t, node, error in self.requests],
-            "gaps": self.named_gaps(),
+            "gaps": [[s, e, names[t]] for s, e, t in self.gaps],
             "probes": dict(zip(names, self.probes)),
             "answers": dict(zip(names, self.answers)),
             "open": sum(1 for c in self.open.values() if c.request),

@@ -93,7 +93,7 @@ def load(lab):
     vips = [a for a, vip in lab.nodes[0].vips().items() if vip["services"] == ["default/nginx"]]
     loader = load_module.Load(lab, "--probe-interval", "0.004", "--request-interval", "0.006",
                               addresses=vips)
-    loader.wait_well()
+    loader.wait_answered()
     yield loader
     loader.close()
 

@@ -53,7 +53,7 @@ class Demo:
     def __init__(self, lab, arguments):
         self.lab = lab
         self.arguments = arguments
-        self.stretch = 1.0 if arguments.short else 3.0
+        self.stretch = 1.0 if arguments.short else 5.0
         self.load = None
         self.results = {"faults": [], "kills": []}
         self.wrong = []
@@ -90,7 +90,7 @@ class Demo:
         if sorted(self.load.addresses) != sorted(lab.owners()):
             raise lab_module.LabError("%s resolves to %s" % (lab_module.NAME, self.load.addresses))
         say("dnsmasq", "%s has %d addresses" % (lab_module.NAME, len(self.load.addresses)))
-        self.load.wait_well()
+        self.load.wait_answered()
         say("load", "250 requests/s to that name, each address in turn, 0.5 s limit;")
         more("", "and a TCP connection to each VIP every 2 ms, to time what is out")
         served, failed = self.load.served(self.stretch)
@@ -107,26 +107,14 @@ class Demo:
     # Faults
 
     def hurt(self, node, break_it):
-        """Breaks something, waits until the client is well again; returns (outage, who took over,
-        report)."""
-        lab, load = self.lab, self.load
+        """Breaks something and waits until the client is well again; returns what that cost, and
+        who took over."""
         hit = self.front_ends()[node.name]
-        load.mark()
+        self.load.mark()
         break_it()
-        load.wait_outage(hit)
-        others = [n for n in lab.running() if n is not node]
-        owners = lab_module.wait_for("the others to take over",
-                                     lambda: self.moved_to(hit, others), 10)
-        report = load.report()
-        return load_module.judge(report, hit), owners
-
-    def moved_to(self, hit, others):
-        """{address: new owner} of the addresses hit, once each has one among the others."""
-        holders = self.lab.holders(others)
-        wrong = {a: holders.get(a) for a in hit if len(holders.get(a, ())) != 1}
-        if wrong:
-            raise lab_module.LabError("without exactly one new owner: %s" % wrong)
-        return {address: holders[address][0] for address in hit}
+        owners = self.lab.wait_moved(hit, [n for n in self.lab.running() if n is not node])
+        self.load.wait_answered()
+        return load_module.judge(self.load.report(), hit), owners
 
     def fault(self, number, title, node, break_it, mend, mended):
         """One fault and its recovery."""
@@ -162,7 +150,7 @@ class Demo:
         mend()
         self.lab.wait_as_planned(60)
         result["recovery_s"] = round(time.monotonic() - begun, 2)
-        load.wait_well()
+        load.wait_answered()
         report = load.report()
         failed = sum(1 for request in report["requests"] if request[4] is not None)
         result["recovery_failed"] = failed
@@ -204,7 +192,7 @@ class Demo:
                                   % (turn + 1, len(outage.innocent_failed)))
             node.start()
             self.lab.wait_as_planned(120)
-            self.load.wait_well()
+            self.load.wait_answered()
         outages = [kill["outage_ms"] for kill in self.results["kills"]]
         self.results["kill_median_ms"] = statistics.median(outages)
         self.results["kill_max_ms"] = max(outages)

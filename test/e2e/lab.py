@@ -377,7 +377,7 @@ class Lab:
         self.client = self.prefix + "client"
         self.namespaces = []
         self.processes = []
-        self.directory = tempfile.mkdtemp(prefix="vipgate-lab-")
+        self.directory = tempfile.mkdtemp(prefix="vipgate-lab-%d-" % os.getpid())
         self.nodes = [Node(self, "fe-%d" % i, i, True) for i in range(1, front_ends + 1)]
         self.workers = [Node(self, "w-%d" % i, front_ends + i, False)
                         for i in range(1, workers + 1)]
@@ -558,6 +558,17 @@ spec:
         """Waits until every VIP has exactly one owner and returns {address: owner}."""
         return wait_for("every VIP to have one owner", lambda: self.owners(count, nodes), timeout)
 
+    def wait_moved(self, addresses, nodes, timeout=10):
+        """Waits until each of the addresses is owned by one of the nodes, as these say themselves;
+        returns {address: owner}."""
+        def check():
+            holders = self.holders(nodes)
+            wrong = {a: holders.get(a) for a in addresses if len(holders.get(a, ())) != 1}
+            if wrong:
+                raise LabError("without exactly one new owner: %s" % wrong)
+            return {address: holders[address][0] for address in addresses} or True
+        return wait_for("other nodes to take over", check, timeout)
+
     def planned(self):
         """{address: first node of the plan}, as the first running node sees it."""
         return {a: vip["nodes"][0] for a, vip in self.running()[0].vips().items()}
@@ -596,11 +607,20 @@ spec:
 
 
 def _remove_leftovers():
-    """Namespaces of labs whose process is gone (it was killed with SIGKILL)."""
+    """What labs left behind whose process is gone (it was killed with SIGKILL): processes in their
+    namespaces, the namespaces, their directories."""
+    def gone(found):
+        return found and not os.path.exists("/proc/" + found[1])
     for line in run("ip", "netns", "list").stdout.splitlines():
-        found = re.match(r"vg(\d+)-", line)
-        if found and not os.path.exists("/proc/" + found[1]):
-            run("ip", "netns", "del", line.split()[0], check=False)
+        name = line.split()[0]
+        if gone(re.match(r"vg(\d+)-", name)):
+            for pid in run("ip", "netns", "pids", name, check=False).stdout.split():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGKILL)
+            run("ip", "netns", "del", name, check=False)
+    for name in os.listdir(tempfile.gettempdir()):
+        if gone(re.match(r"vipgate-lab-(\d+)-", name)):
+            shutil.rmtree(os.path.join(tempfile.gettempdir(), name), ignore_errors=True)
 
 
 def exit_on_signals():

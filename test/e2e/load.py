@@ -9,8 +9,6 @@ import time
 
 import lab as lab_module
 
-WELL_MS = 100           # an address that answered this recently is well
-
 
 @dataclasses.dataclass
 class Outage:
@@ -73,25 +71,18 @@ class Load:
         """Starts a new record; returns the monotonic time."""
         return self.ask("mark")["now"]
 
-    def well(self, hit=()):
-        """True when every address answered lately, and those in `hit` had a gap since the mark;
-        else LabError."""
-        status = self.ask("status")
-        missing = set(hit) - {address for _, _, address in status["gaps"]}
-        if missing:
-            raise lab_module.LabError("no gap seen for %s" % sorted(missing))
-        unwell = {a: ms for a, ms in status["silent_ms"].items() if ms is None or ms > WELL_MS}
-        if unwell:
-            raise lab_module.LabError("silent for ms: %s" % unwell)
-        return True
+    def wait_answered(self, timeout=10):
+        """Waits until every address has answered a probe since now."""
+        begun = time.monotonic()
 
-    def wait_well(self, timeout=20):
-        """Waits until every address answers."""
-        lab_module.wait_for("every VIP to answer the client", self.well, timeout)
-
-    def wait_outage(self, hit, timeout=10):
-        """Waits until every address in `hit` had a gap since the mark and all answer again."""
-        lab_module.wait_for("the outage to end", lambda: self.well(hit), timeout, interval=0.05)
+        def check():
+            status = self.ask("status")
+            silent = {a: ms for a, ms in status["silent_ms"].items()
+                      if ms is None or status["now"] - ms / 1e3 <= begun}
+            if silent:
+                raise lab_module.LabError("silent for ms: %s" % silent)
+            return True
+        lab_module.wait_for("every VIP to answer the client", check, timeout)
 
     def served(self, seconds):
         """Requests served per node in a stretch of time."""

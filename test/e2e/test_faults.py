@@ -64,7 +64,8 @@ def test_sigkill_costs_less_than_150_ms(lab, load):
     hit = [a for a in held_by(lab, victim) if a in load.addresses]
     load.mark()
     victim.kill()
-    load.wait_outage(hit)
+    lab.wait_moved(hit, [node for node in lab.nodes if node is not victim])
+    load.wait_answered()
     outage = load_module.judge(load.report(), hit)
     assert outage.innocent_failed == []
     assert outage.outage_ms < 150 * SLOW, outage
@@ -76,7 +77,8 @@ def test_killed_nginx_moves_only_the_vips_of_its_service(lab, load):
     hit = [a for a in held_by(lab, node) if a in load.addresses]
     load.mark()
     node.web_kill(conftest.NGINX)
-    load.wait_outage(hit)
+    lab.wait_moved(hit, lab.nodes[1:])
+    load.wait_answered()
     after = lab.owners()
     for address, owner in before.items():
         if address in hit:
@@ -124,9 +126,9 @@ def test_link_down_moves_the_vips_and_link_up_brings_them_back(lab, load):
     hit = [a for a in held_by(lab, victim) if a in load.addresses]
     load.mark()
     victim.link(False)
-    load.wait_outage(hit)
     others = [node for node in lab.nodes if node is not victim]
     after = lab.wait_owned(10, nodes=others)
+    load.wait_answered()
     assert victim.name not in after.values()
     assert {a: o for a, o in after.items() if before[a] != victim.name} == \
         {a: o for a, o in before.items() if o != victim.name}
@@ -187,7 +189,7 @@ def test_sigterm_hands_over_and_leaves_nothing_behind(lab, load):
     after = lab.wait_owned(10)
     assert {a: o for a, o in after.items() if before[a] != node.name} == \
         {a: o for a, o in before.items() if o != node.name}
-    load.wait_well()
+    load.wait_answered()
     outage = load_module.judge(load.report(), hit)
     assert outage.innocent_failed == []
     # LEAVING tells the others at once: nobody has to find out by silence.

@@ -74,8 +74,8 @@ def test_killing_a_node_moves_only_its_own_vips(lab, load, name):
     assert hit
     load.mark()
     victim.kill()
-    load.wait_outage(hit)
     after = lab.wait_owned(10)
+    load.wait_answered()
     for address, owner in before.items():
         if owner == name:
             assert after[address] == plans[address][1], \
