@@ -72,6 +72,9 @@ struct config {
  * was found and what was expected. Returns NULL when any of them is an error.
  */
 struct config *config_load(const char *path, struct problems *problems);
+/* The same from memory, without the key file; relative paths in it start at name's directory. */
+struct config *config_parse(const char *text, size_t len, const char *name,
+			    struct problems *problems);
 void config_free(struct config *config);
 
 /*

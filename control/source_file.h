@@ -13,6 +13,9 @@
  * Returns NULL when any problem is an error, so that the caller keeps its last good set.
  */
 struct object_set *source_file_load(const char *path, struct problems *problems);
+/* The same from memory; name is for messages. */
+struct object_set *source_file_parse(const char *text, size_t len, const char *name,
+				     struct problems *problems);
 
 /*
  * A descriptor that becomes readable when the file, or the file that its name stands for after a
