@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* vipgate check: what a start would say of configuration and objects, and where VIPs would be. */
+#include "cli.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "config.h"
+#include "daemon.h"
+#include "generation.h"
+#include "state_file.h"
+#include "table.h"
+
+static void problems_print(const struct problems *problems)
+{
+	char line[1024];
+
+	for (size_t i = 0; i < problems->count; i++)
+		fprintf(stderr, "%s\n", problem_format(&problems->list[i], line, sizeof(line)));
+}
+
+/* The notes of a generation include the warnings of its source. */
+static void notes_print(const struct generation *generation)
+{
+	for (size_t i = 0; i < generation->note_count; i++) {
+		if (generation->notes[i].warning)
+			fprintf(stderr, "%s\n", generation->notes[i].text);
+	}
+}
+
+/* What §8 does not guarantee (README, limits), said before it happens. */
+static void limits_print(const struct config *config, const struct object_set *set)
+{
+	for (size_t i = 0; i < config->interface_count; i++) {
+		const struct config_interface *interface = &config->interfaces[i];
+
+		if (interface->gateway_count > 0)
+			continue;
+		fprintf(stderr,
+			"%s: warning: interface %s has no gateways: a node that hears nothing "
+			"cannot tell whether it or everybody else is cut off\n",
+			config->path, interface->name);
+		if (set != NULL && set->node_count == 2 && ip_is_none(&config->management_address))
+			fprintf(stderr,
+				"%s: warning: two nodes without gateways and heartbeat.management: "
+				"a cut between them gives two owners\n",
+				config->path);
+	}
+}
+
+/* The allocations of the state file, so that the plan is the one that a start would make. A file
+ * that is missing or damaged is no matter for check. */
+static void allocations_load(const char *dir, struct state *state)
+{
+	char path[4096], message[256], *text = NULL;
+	size_t len = 0, size = 0;
+	ssize_t got;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, state_file_name(STATE_ALLOCATIONS));
+	file = fopen(path, "re");
+	if (file == NULL)
+		return;
+	got = getdelim(&text, &size, '\0', file);
+	fclose(file);
+	if (got > 0) {
+		len = (size_t)got;
+		if (state_decode(state, STATE_ALLOCATIONS, text, len, message, sizeof(message)) < 0)
+			fprintf(stderr, "%s: warning: %s\n", path, message);
+	}
+	free(text);
+}
+
+static void plan_print(const struct generation *generation)
+{
+	static const char *const titles[] = {"ADDRESS", "CLASS", "SERVICES", "NODES"};
+	struct table table = {.columns = 4};
+
+	for (size_t i = 0; i < 4; i++)
+		table_cell(&table, titles[i]);
+	for (size_t i = 0; i < generation->allocations->vip_count; i++) {
+		const struct ipam_vip *vip = &generation->allocations->vips[i];
+		const struct plan_vip *planned = plan_find(generation->plan, &vip->address);
+		char address[IP_STRLEN], *services = NULL, *nodes = NULL;
+		size_t len;
+		FILE *out = open_memstream(&services, &len);
+
+		for (size_t j = 0; out != NULL && j < vip->owner_count; j++)
+			fprintf(out, "%s%s/%s", j > 0 ? "," : "",
+				vip->owners[j].service->meta.namespace,
+				vip->owners[j].service->meta.name);
+		if (out != NULL)
+			fclose(out);
+		out = open_memstream(&nodes, &len);
+		for (size_t j = 0; out != NULL && planned != NULL && j < planned->node_count; j++)
+			fprintf(out, "%s%s", j > 0 ? "," : "", planned->nodes[j]);
+		if (out != NULL)
+			fclose(out);
+		table_cell(&table, ip_format(&vip->address, address));
+		table_cell(&table, vip->class->meta.name);
+		table_cell(&table, services);
+		table_cell(&table, nodes);
+		free(services);
+		free(nodes);
+	}
+	table_print(&table, stdout);
+	table_fini(&table);
+}
+
+static int check_objects(const struct config *config)
+{
+	struct problems problems = {0};
+	struct state state = {0};
+	struct generation *generation;
+
+	allocations_load(config->state_dir, &state);
+	generation =
+		generation_read(config, state.allocations, state.allocation_count, NULL, &problems);
+	if (generation == NULL) {
+		problems_print(&problems);
+	} else {
+		notes_print(generation);
+		limits_print(config, generation->set);
+		if (!generation_has_node(generation, config->node))
+			fprintf(stderr, "%s: warning: no Node %s: this node will hold no VIP\n",
+				config->source_file, config->node);
+		plan_print(generation);
+	}
+	problems_fini(&problems);
+	generation_free(generation);
+	state_fini(&state);
+	return generation != NULL ? EXIT_DONE : EXIT_USAGE;
+}
+
+int cli_check(const char *config_path)
+{
+	struct problems problems = {0};
+	struct config *config = config_load(config_path, &problems);
+	int code = config != NULL ? EXIT_DONE : EXIT_USAGE;
+
+	problems_print(&problems);
+	problems_fini(&problems);
+	if (config != NULL && config->source_file != NULL)
+		code = check_objects(config);
+	else if (config != NULL)
+		limits_print(config, NULL);
+	config_free(config);
+	return code;
+}
