@@ -1,1 +1,216 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* The plan: prepares, spreads once without and once with history, and writes the lists down. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/arena.h"
+#include "core/plan_balance.h"
+#include "core/plan_run.h"
+
+static int choice_init(struct plan_choice *choice, struct plan_run *run)
+{
+	choice->first = arena_array(run->arena, run->count + 1, sizeof(*choice->first));
+	choice->second = arena_array(run->arena, run->count + 1, sizeof(*choice->second));
+	if (!choice->first || !choice->second)
+		return -ENOMEM;
+	memset(choice->first, 0xff, run->count * sizeof(*choice->first));
+	memset(choice->second, 0xff, run->count * sizeof(*choice->second));
+	return 0;
+}
+
+static bool is_candidate(const struct plan_work *work, uint32_t node)
+{
+	size_t low = 0, high = work->candidates->count;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (work->candidates->nodes[mid] == node)
+			return true;
+		if (work->candidates->nodes[mid] < node)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return false;
+}
+
+/*
+ * What was chosen before. A VIP that lost its first node has no place to stay, but its second node,
+ * which has taken it over by now, is as good as its home.
+ */
+static void recall(const struct plan_run *run, const struct plan *previous,
+		   struct plan_choice *stay, struct plan_choice *home)
+{
+	for (size_t i = 0; i < run->count; i++) {
+		const struct plan_work *work = &run->works[i];
+		const struct plan_vip *old = plan_find(previous, &work->vip->address);
+		uint32_t left[2] = {PLAN_NONE, PLAN_NONE};
+		size_t count = 0;
+
+		for (size_t j = 0; old && j < old->node_count && count < 2; j++) {
+			uint32_t node = plan_node(run, old->nodes[j]);
+
+			if (node == PLAN_NONE || !is_candidate(work, node))
+				continue;
+			if (j == 0)
+				stay->first[i] = node;
+			else if (count == 0)
+				home->first[i] = node;
+			left[count++] = node;
+		}
+		stay->second[i] = left[1];
+	}
+}
+
+struct rest {
+	uint64_t hash;
+	uint32_t node;
+};
+
+static int rest_cmp(const void *left, const void *right)
+{
+	const struct rest *a = left, *b = right;
+
+	if (a->hash != b->hash)
+		return a->hash < b->hash ? -1 : 1;
+	return a->node < b->node ? -1 : 1;
+}
+
+/* The whole list of one VIP: preferred, first and second choice, the others by hash. */
+static size_t list_nodes(const struct plan_run *run, const struct plan_work *work, uint32_t first,
+			 uint32_t second, uint32_t *list, struct rest *rest)
+{
+	size_t count = 0, others = 0;
+
+	for (size_t i = 0; i < work->preferred_count; i++)
+		list[count++] = work->preferred[i];
+	if (first != PLAN_NONE && count == 0)
+		list[count++] = first;
+	if (second != PLAN_NONE && count == 1)
+		list[count++] = second;
+	for (size_t i = 0; i < work->candidates->count; i++) {
+		uint32_t node = work->candidates->nodes[i];
+		bool listed = false;
+
+		for (size_t j = 0; j < count && !listed; j++)
+			listed = list[j] == node;
+		if (!listed)
+			rest[others++] =
+				(struct rest){balance_mix(work->hash ^ run->node_hash[node]), node};
+	}
+	qsort(rest, others, sizeof(*rest), rest_cmp);
+	for (size_t i = 0; i < others; i++)
+		list[count++] = rest[i].node;
+	return count;
+}
+
+/* Copies each name once, however many VIPs have it. */
+static const char *class_copy(struct plan *plan, const struct plan_run *run,
+			      const struct object_class *class, const char **copies)
+{
+	const char **copy = &copies[class - run->set->classes];
+
+	if (!*copy)
+		*copy = arena_strdup(plan->arena, class->meta.name);
+	return *copy;
+}
+
+static int write_down(struct plan *plan, struct plan_run *run, const struct plan_choice *choice)
+{
+	const char **names = arena_array(run->arena, run->node_count + 1, sizeof(char *));
+	const char **classes = arena_array(run->arena, run->set->class_count + 1, sizeof(char *));
+	uint32_t *list = arena_array(run->arena, run->node_count + 1, sizeof(*list));
+	struct rest *rest = arena_array(run->arena, run->node_count + 1, sizeof(*rest));
+
+	plan->vips = arena_array(plan->arena, run->count + 1, sizeof(*plan->vips));
+	if (!names || !classes || !list || !rest || !plan->vips)
+		return -ENOMEM;
+	for (size_t n = 0; n < run->node_count; n++) {
+		names[n] = arena_strdup(plan->arena, run->nodes[n]->meta.name);
+		if (!names[n])
+			return -ENOMEM;
+	}
+	for (size_t i = 0; i < run->count; i++) {
+		const struct plan_work *work = &run->works[i];
+		struct plan_vip *vip = &plan->vips[plan->vip_count++];
+
+		vip->address = work->vip->address;
+		vip->class = class_copy(plan, run, work->vip->class, classes);
+		vip->node_count =
+			list_nodes(run, work, choice->first[i], choice->second[i], list, rest);
+		vip->nodes = arena_array(plan->arena, vip->node_count + 1, sizeof(char *));
+		if (!vip->class || !vip->nodes)
+			return -ENOMEM;
+		for (size_t j = 0; j < vip->node_count; j++)
+			vip->nodes[j] = names[list[j]];
+	}
+	return 0;
+}
+
+/* Spreads without history; with history that answer becomes the home of every VIP. */
+static int choose(struct plan_run *run, const struct plan *previous, struct plan_choice *choice)
+{
+	struct plan_choice none, stay, home;
+
+	if (choice_init(&none, run) < 0 || choice_init(&stay, run) < 0 ||
+	    choice_init(&home, run) < 0 || choice_init(choice, run) < 0)
+		return -ENOMEM;
+	if (!previous)
+		return plan_spread(run, &none, &none, choice);
+	if (plan_spread(run, &none, &none, &home) < 0)
+		return -ENOMEM;
+	recall(run, previous, &stay, &home);
+	return plan_spread(run, &stay, &home, choice);
+}
+
+struct plan *plan_build(const struct object_set *set, const struct ipam_result *allocations,
+			const struct plan *previous)
+{
+	struct plan_run run = {.set = set, .arena = arena_create()};
+	struct arena *arena = arena_create();
+	struct plan *plan = arena ? arena_alloc(arena, sizeof(*plan)) : NULL;
+	struct plan_choice choice;
+	int err = -ENOMEM;
+
+	if (!run.arena || !plan)
+		goto out;
+	plan->arena = arena;
+	err = plan_prepare(&run, allocations);
+	if (!err)
+		err = choose(&run, previous, &choice);
+	if (!err)
+		err = write_down(plan, &run, &choice);
+out:
+	arena_free(run.arena);
+	if (!err)
+		return plan;
+	arena_free(arena);
+	errno = -err;
+	return NULL;
+}
+
+void plan_free(struct plan *plan)
+{
+	if (plan)
+		arena_free(plan->arena); /* the plan itself lives in there */
+}
+
+const struct plan_vip *plan_find(const struct plan *plan, const struct ip *address)
+{
+	size_t low = 0, high = plan->vip_count;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		int order = ip_cmp(&plan->vips[mid].address, address);
+
+		if (order == 0)
+			return &plan->vips[mid];
+		if (order < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return NULL;
+}
