@@ -20,7 +20,7 @@
 /* One contiguous frame without FCS. The packet code may rewrite, shorten or lengthen it in place.
  */
 struct packet {
-	uint8_t *data;
+	uint8_t *data; /* at an even address; moves forward past a tag that is taken out */
 	uint16_t len;
 	uint16_t room;	   /* bytes that data may grow to; room >= len */
 	uint16_t vlan_tci; /* the tag that the NIC stripped, when vlan_stripped */

@@ -64,9 +64,10 @@ static enum drop_reason check_tag(struct frame *frame)
 	if ((frame->tci & VID_MASK) != frame->env->vlan)
 		return DROP_WRONG_VLAN;
 	if (in_frame) {
-		memmove(packet->data + TAG_OFFSET, packet->data + TAG_OFFSET + RTE_VLAN_HLEN,
-			(size_t)packet->len - TAG_OFFSET - RTE_VLAN_HLEN);
+		memmove(packet->data + RTE_VLAN_HLEN, packet->data, TAG_OFFSET);
+		packet->data += RTE_VLAN_HLEN;
 		packet->len -= RTE_VLAN_HLEN;
+		packet->room -= RTE_VLAN_HLEN;
 	}
 	packet->vlan_stripped = false;
 	return DROP_NONE;
