@@ -71,7 +71,8 @@ static uint64_t flow_digest(const struct flow_table *table, const struct flow_ke
 	uint64_t digest = hash_ip(table->seed, &key->vip);
 
 	digest = hash_ip(digest ^ table->seed, &key->remote);
-	digest = hash_mix(digest ^ rest, table->seed ^ HASH_K1);
+	/* One multiplication alone leaves neighbouring ports in few buckets. */
+	digest = hash_mix(hash_mix(digest ^ rest, table->seed ^ HASH_K1) ^ digest, HASH_K0);
 	return digest ? digest : 1;
 }
 
