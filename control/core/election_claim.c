@@ -33,7 +33,7 @@ void claim_seen(struct election *e, struct vip *vip, uint64_t epoch)
 static void claim_best(struct election *e, struct vip *vip, uint64_t epoch, uint32_t owner,
 		       uint32_t offered_to, enum election_cause cause)
 {
-	vip->claimed = true;
+	vip->claimed = vip->had_owner = true;
 	vip->epoch = epoch;
 	vip->owner = owner;
 	vip->offered_to = offered_to;
@@ -53,7 +53,7 @@ void claim_make(struct election *e, struct vip *vip, enum election_cause cause)
 	if (!vip->mine)
 		e->owned++;
 	vip->mine = true;
-	vip->outbid = false;
+	vip->outbid_epoch = 0;
 	vip->withdrawn_until_ns = 0;
 	claim_seen(e, vip, epoch);
 	claim_best(e, vip, epoch, e->config.node, 0, cause);
@@ -67,7 +67,8 @@ void claim_stop(struct election *e, struct vip *vip, enum election_cause cause, 
 	if (!vip->mine)
 		return;
 	offer_close(e, vip);
-	vip->mine = vip->outbid = false;
+	vip->mine = false;
+	vip->outbid_epoch = 0;
 	e->owned--;
 	vip_action(e, ELECTION_DISOWN, vip, other, cause);
 	e->rows_changed = true;
@@ -99,6 +100,16 @@ static void claim_beats(struct election *e, struct vip *vip, uint64_t epoch, uin
 	e->rows_again = true;
 }
 
+/* We hold on to what a gone node claims, and claim it anew when the turn ends and we are able. */
+static void claim_outbid(struct election *e, struct vip *vip, uint64_t epoch, uint32_t owner)
+{
+	if (epoch >= vip->outbid_epoch) {
+		vip->outbid_epoch = epoch;
+		vip->outbid_owner = owner;
+	}
+	vip_dirty(e, vip);
+}
+
 /*
  * A claim, or with owner 0 a withdrawal, that its owner states (direct) or another node relays.
  * Rule 7.
@@ -110,13 +121,13 @@ void claim_heard(struct election *e, struct vip *vip, uint64_t epoch, uint32_t o
 	bool gone;
 
 	claim_seen(e, vip, epoch);
+	vip->had_owner = true;
 	if (owner == e->config.node) {
 		/* Relayed, so of our former life, unless it is the one that we hold. */
 		if (!claim_higher(epoch, owner, vip))
 			return;
 		if (vip->mine) {
-			vip->outbid = true;
-			vip_dirty(e, vip);
+			claim_outbid(e, vip, epoch, owner);
 		} else {
 			claim_best(e, vip, epoch, owner, 0, ELECTION_CAUSE_NONE);
 		}
@@ -134,8 +145,7 @@ void claim_heard(struct election *e, struct vip *vip, uint64_t epoch, uint32_t o
 	}
 	gone = owner != 0 && owner_gone(e, owner);
 	if (vip->mine && gone) {
-		vip->outbid = true; /* at the end of the turn, when we are able */
-		vip_dirty(e, vip);
+		claim_outbid(e, vip, epoch, owner);
 		return;
 	}
 	if (!direct && gone)
@@ -157,8 +167,10 @@ static enum election_cause claim_vacant(struct election *e, struct vip *vip, uin
 	const struct peer *owner;
 	uint64_t until;
 
-	if (!vip->claimed)
+	if (!vip->had_owner)
 		return ELECTION_CAUSE_FIRST;
+	if (!vip->claimed) /* only relayed, of a node that was gone already */
+		return ELECTION_CAUSE_SILENT;
 	if (vip->owner == 0)
 		return ELECTION_CAUSE_WITHDRAWN;
 	if (vip->owner == e->config.node)
@@ -215,7 +227,7 @@ unsigned int claim_rank(const struct election *e, const struct vip *vip)
 		/* Of a node that only others hear, the state is unknown: it counts. */
 		if (peer->live || peer->managed) {
 			if (peer->fenced || peer->state > NODE_ACTIVE ||
-			    (peer->state == NODE_JOINING && vip->claimed))
+			    (peer->state == NODE_JOINING && vip->had_owner))
 				continue;
 		}
 		if (order < mine || (order == mine && before_me))
@@ -227,7 +239,7 @@ unsigned int claim_rank(const struct election *e, const struct vip *vip)
 static void claim_vacancy(struct election *e, struct vip *vip, uint64_t *due_ns)
 {
 	const enum election_cause cause = claim_vacant(e, vip, due_ns);
-	const uint64_t step = vip->claimed ? 3 * e->config.interval_ns : FIRST_STEP_NS;
+	const uint64_t step = vip->had_owner ? 3 * e->config.interval_ns : FIRST_STEP_NS;
 	uint64_t since, until;
 
 	if (cause == ELECTION_CAUSE_NONE) {
@@ -258,6 +270,20 @@ static void claim_withdraw(struct election *e, struct vip *vip)
 	vip->withdrawn_until_ns = e->now_ns + WITHDRAWN_NS;
 }
 
+/* Rule 7 at the end of the turn: the higher claim's owner may have turned out to be there. */
+static void claim_contest(struct election *e, struct vip *vip)
+{
+	const uint32_t owner = vip->outbid_owner;
+	const uint64_t epoch = vip->outbid_epoch;
+
+	if (owner != e->config.node && !owner_gone(e, owner)) {
+		claim_stop(e, vip, ELECTION_CAUSE_CONFLICT, owner);
+		claim_best(e, vip, epoch, owner, 0, ELECTION_CAUSE_NONE);
+	} else if (self_able(e)) {
+		claim_make(e, vip, ELECTION_CAUSE_CONFLICT);
+	}
+}
+
 static void claim_update(struct election *e, struct vip *vip)
 {
 	vip->dirty = false;
@@ -273,8 +299,8 @@ static void claim_update(struct election *e, struct vip *vip)
 		return;
 	if (vip->mine && !vip->planned)
 		claim_withdraw(e, vip);
-	if (vip->mine && vip->outbid && self_able(e))
-		claim_make(e, vip, ELECTION_CAUSE_CONFLICT);
+	if (vip->mine && vip->outbid_epoch != 0)
+		claim_contest(e, vip);
 	if (vip->mine)
 		offer_update(e, vip, &e->due_ns);
 	else if (!offer_take(e, vip))

@@ -74,9 +74,12 @@ struct vip {
 	/* the best claim known */
 	uint64_t epoch;
 	uint32_t owner, offered_to;
-	bool claimed; /* some claim was known in this boot: it "had an owner" */
+	bool claimed;
+	bool had_owner; /* a claim was heard of in this boot, adopted or not; a floor is none */
 	bool mine;
-	bool outbid;   /* mine, but a gone node's claim is higher (rule 7) */
+	/* mine, but this claim of a gone node is higher (rule 7); epoch 0: none */
+	uint64_t outbid_epoch;
+	uint32_t outbid_owner;
 	uint64_t seen; /* largest epoch from anyone, and the floor */
 	uint64_t since_ns;
 	uint64_t withdrawn_until_ns; /* 0: no withdrawal of ours to state */
@@ -172,6 +175,7 @@ int peer_slot(const struct election *e, uint32_t node);
 int peer_slot_get(struct election *e, uint32_t node); /* makes one; NO_SLOT when all are taken */
 bool peer_able(const struct peer *peer);
 void peers_update(struct election *e);
+void peer_judge(struct election *e, int slot);
 bool peer_accept(struct election *e, int slot, const struct election_event *event);
 void peer_self_twin(struct election *e);
 bool peers_renewal_ready(const struct election *e);

@@ -221,7 +221,8 @@ void message_heard(struct election *e, const struct election_event *event)
 	header_taken(e, peer, m);
 	if (m->kind == HEARTBEAT_BEAT)
 		beat_heard(e, slot, event);
-	else
+	peer_judge(e, slot);
+	if (m->kind == HEARTBEAT_ROWS)
 		rows_heard(e, slot, m);
 }
 

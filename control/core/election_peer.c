@@ -132,30 +132,37 @@ static void peer_report(struct election *e, int slot)
 							   : ELECTION_CAUSE_SILENT;
 }
 
-/* Judges silence and derives what VIPs depend on; called when a turn has read its messages. */
+/* Silence, fence and absence of one peer as they are now; its message may just have changed them.
+ */
+void peer_judge(struct election *e, int slot)
+{
+	struct peer *peer = &e->peers[slot];
+	const bool live = peer->boot_id != 0 && !silent_on(e, peer, HEARTBEAT_FRONT);
+	const bool managed = peer->boot_id != 0 && !silent_on(e, peer, HEARTBEAT_MANAGEMENT);
+	const bool fenced = peer_counts_as_fenced(peer);
+	const bool gone = peer->gone;
+
+	if (live != peer->live || managed != peer->managed || fenced != peer->fenced)
+		e->peers_dirty = true;
+	peer->managed = managed;
+	peer->fenced = fenced;
+	if (live != peer->live) {
+		peer->live = live;
+		peer_report(e, slot);
+		if (live && peer->rows_echo != e->rows_version)
+			e->rows_again = true;
+	}
+	peer->gone = peer_is_gone(peer);
+	if (gone != peer->gone)
+		e->peers_dirty = true;
+}
+
+/* Judges all, and derives what VIPs depend on; called when a turn has read its messages. */
 void peers_update(struct election *e)
 {
-	for (int slot = 0; slot < ELECTION_SLOTS; slot++) {
-		struct peer *peer = &e->peers[slot];
-		bool live, managed, fenced;
-
-		if (e->nodes[slot] == 0)
-			continue;
-		live = peer->boot_id != 0 && !silent_on(e, peer, HEARTBEAT_FRONT);
-		managed = peer->boot_id != 0 && !silent_on(e, peer, HEARTBEAT_MANAGEMENT);
-		fenced = peer_counts_as_fenced(peer);
-		if (live == peer->live && managed == peer->managed && fenced == peer->fenced)
-			continue;
-		e->peers_dirty = true;
-		peer->managed = managed;
-		peer->fenced = fenced;
-		if (live != peer->live) {
-			peer->live = live;
-			peer_report(e, slot);
-			if (live && peer->rows_echo != e->rows_version)
-				e->rows_again = true;
-		}
-	}
+	for (int slot = 0; slot < ELECTION_SLOTS; slot++)
+		if (e->nodes[slot] != 0)
+			peer_judge(e, slot);
 	/* Some of what follows changes by time alone, and slowly. */
 	if (!e->peers_dirty && e->now_ns - e->peers_checked_ns < PROBE_NS)
 		return;

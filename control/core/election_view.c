@@ -138,7 +138,7 @@ static void candidate_view(const struct election *e, const struct vip *vip, uint
 		out->heard = true;
 		out->healthy = vip->healthy;
 		out->able = self_able(e);
-		out->excluded = excluded(e->state, self_fenced(e), vip->claimed);
+		out->excluded = excluded(e->state, self_fenced(e), vip->had_owner);
 		return;
 	}
 	if (slot == NO_SLOT)
@@ -148,7 +148,7 @@ static void candidate_view(const struct election *e, const struct vip *vip, uint
 	out->healthy = !(vip->unhealthy & slot_bit(slot));
 	out->able = peer_able(peer);
 	if (peer->live || peer->managed)
-		out->excluded = excluded(peer->state, peer->fenced, vip->claimed);
+		out->excluded = excluded(peer->state, peer->fenced, vip->had_owner);
 	else if (peer->heard_too)
 		out->excluded = NULL;
 }

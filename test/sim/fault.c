@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What a seed does to its group: its shape, and faults between the third and the eleventh second.
+ */
+#include "sim.h"
+
+#include <string.h>
+
+#define FAULTS_FROM (3 * SEC)
+#define FAULTS_TO   (11 * SEC)
+
+/* A fault in an event's value: type, undo, two nodes, a set of nodes. */
+static uint64_t pack(enum sim_fault_type type, bool undo, unsigned int a, unsigned int b,
+		     uint32_t set)
+{
+	return (uint64_t)type | (uint64_t)undo << 7 | (uint64_t)a << 8 | (uint64_t)b << 16 |
+	       (uint64_t)set << 32;
+}
+
+static void plan_shuffle(struct sim *sim, struct sim_plan *plan)
+{
+	for (unsigned int v = 0; v < sim->vip_count; v++) {
+		plan->has[v] = !sim_chance(sim, 50);
+		plan->count[v] = sim->node_count;
+		for (unsigned int i = 0; i < sim->node_count; i++)
+			plan->order[v][i] = (i + v) % (unsigned int)sim->node_count;
+		for (size_t i = sim->node_count; i > 1 && sim_chance(sim, 700); i--) {
+			const size_t other = sim_between(sim, 0, i - 1);
+			const unsigned int node = plan->order[v][i - 1];
+
+			plan->order[v][i - 1] = plan->order[v][other];
+			plan->order[v][other] = node;
+		}
+		if (sim->node_count > 2 && sim_chance(sim, 200))
+			plan->count[v]--; /* one node is no candidate */
+	}
+}
+
+static const struct {
+	enum sim_fault_type type;
+	unsigned int weight;
+} mix[] = {
+	{FAULT_CRASH, 4}, {FAULT_PAUSE, 3},   {FAULT_PAUSE_WORKER, 2}, {FAULT_PAUSE_CONTROL, 2},
+	{FAULT_CUT, 2},	  {FAULT_ONE_WAY, 2}, {FAULT_PARTITION, 2},    {FAULT_LOSS, 1},
+	{FAULT_LINK, 2},  {FAULT_HEALTH, 3},  {FAULT_PLAN, 1},	       {FAULT_DRAIN, 1},
+	{FAULT_LEAVE, 1}, {FAULT_GATEWAY, 1},
+};
+
+static enum sim_fault_type draw(struct sim *sim)
+{
+	unsigned int total = 0, at;
+
+	for (size_t i = 0; i < sizeof(mix) / sizeof(mix[0]); i++)
+		total += mix[i].weight;
+	at = (unsigned int)sim_between(sim, 0, total - 1);
+	for (size_t i = 0;; i++) {
+		if (at < mix[i].weight)
+			return mix[i].type;
+		at -= mix[i].weight;
+	}
+}
+
+/* Long ones and short ones in equal parts: 1 ms to 5 s, evenly in the exponent. */
+static uint64_t duration(struct sim *sim)
+{
+	const unsigned int shift = (unsigned int)sim_between(sim, 0, 12);
+
+	return sim_between(sim, MS << shift, (MS << shift) * 5 / 4);
+}
+
+static void schedule(struct sim *sim)
+{
+	const unsigned int count = (unsigned int)sim_between(sim, 1, 6);
+	const bool bunched = sim_chance(sim, 500);
+	uint64_t at = sim_between(sim, FAULTS_FROM, FAULTS_FROM + SEC);
+
+	for (unsigned int i = 0; i < count && at < FAULTS_TO; i++) {
+		const enum sim_fault_type type = draw(sim);
+		const unsigned int a = (unsigned int)sim_between(sim, 0, sim->node_count - 1);
+		const unsigned int b = (unsigned int)sim_between(sim, 0, sim->node_count - 1);
+		const uint32_t set = (uint32_t)sim_random(sim);
+		uint64_t end = at + duration(sim);
+
+		if (end > FAULTS_TO)
+			end = FAULTS_TO;
+		sim_push(sim, at, SIM_FAULT, 0, NULL, pack(type, false, a, b, set));
+		sim_push(sim, end, SIM_FAULT, 0, NULL, pack(type, true, a, b, set));
+		at += bunched ? duration(sim) / 4 : sim_between(sim, SEC, 2 * SEC);
+	}
+	sim_push(sim, FAULTS_TO, SIM_FAULT, 0, NULL, pack(FAULT_CALM, false, 0, 0, 0));
+}
+
+void fault_setup(struct sim *sim, const struct sim_options *options)
+{
+	static const uint8_t multipliers[] = {3, 3, 3, 2, 5};
+	static const uint64_t delays[] = {50 * US, 200 * US, 500 * US, 2 * MS};
+
+	sim->node_count = options->nodes != 0 ? options->nodes : sim_between(sim, 1, 8);
+	sim->vip_count = options->vips != 0 ? options->vips : sim_between(sim, 1, 8);
+	sim->interval = 10 * MS;
+	sim->multiplier = multipliers[sim_between(sim, 0, 4)];
+	sim->hold = 2 * SEC;
+	sim->gateways = sim_chance(sim, 500);
+	sim->management = sim_chance(sim, 500);
+	sim->delay_min = 20 * US;
+	sim->delay_max = delays[sim_between(sim, 0, 3)];
+	sim->loss = sim_chance(sim, 250) ? (unsigned int)sim_between(sim, 1, 20) : 0;
+	sim->reorders = sim_chance(sim, 150);
+	plan_shuffle(sim, &sim->plans[0]);
+	for (unsigned int i = 0; i < sim->node_count; i++) {
+		struct sim_node *node = &sim->nodes[i];
+
+		node->id = (uint32_t)(sim_random(sim) & 0xffffff00) | (i + 1);
+		node->link_up = true;
+		for (unsigned int v = 0; v < sim->vip_count; v++)
+			node->unhealthy[v] = sim_chance(sim, 30);
+		sim_push(sim, SEC / 100 + sim_between(sim, 0, 500 * MS), SIM_START, i, NULL, 0);
+	}
+	sim->net_ns = sim->fault_ns = SEC;
+	schedule(sim);
+}
+
+static void pause_node(struct sim *sim, unsigned int index, uint64_t value, bool worker,
+		       bool control)
+{
+	struct sim_node *node = &sim->nodes[index];
+	const uint64_t until = sim->now + (MS << (value >> 32) % 13);
+
+	if (!node->running)
+		return;
+	if (worker) {
+		if (sim->now >= node->worker_until)
+			node->worker_since = sim->now;
+		node->worker_until = until;
+		sim_push(sim, until, SIM_RESUME, index, NULL, 0);
+	}
+	if (control) {
+		node->control_since = sim->now;
+		node->control_until = node->control_paused_ns = until;
+	}
+	sim_trace(sim, "FAULT n%u pauses%s%s for %llu ms", index, worker ? " worker" : "",
+		  control ? " control" : "", (unsigned long long)(until - sim->now) / MS);
+}
+
+static void cut(struct sim *sim, unsigned int from, unsigned int to, bool undo, bool management)
+{
+	sim->cut[from][to] = !undo;
+	if (management)
+		sim->management_cut[from][to] = !undo;
+}
+
+static void partition(struct sim *sim, uint32_t set, bool undo)
+{
+	const bool management = set & 1u << 31;
+	const bool gateway = set & 1u << 30; /* the gateway stays with the nodes in the set */
+
+	for (unsigned int a = 0; a < sim->node_count; a++) {
+		for (unsigned int b = 0; b < sim->node_count; b++)
+			if ((set >> a % 30 & 1) != (set >> b % 30 & 1))
+				cut(sim, a, b, undo, management);
+		if (gateway && !(set >> a % 30 & 1))
+			sim->nodes[a].gateway_cut = !undo;
+	}
+	sim_trace(sim, "FAULT partition %s: set %x%s%s", undo ? "heals" : "begins",
+		  set & 0x3fffffff & ((1u << sim->node_count % 30) - 1),
+		  management ? ", management too" : "", gateway ? ", gateway with the set" : "");
+}
+
+static void health(struct sim *sim, unsigned int a, unsigned int vip, bool healthy)
+{
+	struct election_event event = {.type = ELECTION_HEALTH};
+
+	sim->nodes[a].unhealthy[vip] = !healthy;
+	event.health.vip = sim_vip(vip);
+	event.health.healthy = healthy;
+	sim_trace(sim, "FAULT n%u is %s for v%u", a, healthy ? "healthy" : "unhealthy", vip);
+	node_event(sim, a, &event);
+}
+
+static void link_set(struct sim *sim, unsigned int a, bool up)
+{
+	struct election_event event = {.type = ELECTION_LINK};
+
+	sim->nodes[a].link_up = event.link.up = up;
+	sim_trace(sim, "FAULT n%u link %s", a, up ? "up" : "down");
+	node_event(sim, a, &event);
+}
+
+/* Nodes follow a new plan one after the other; some stay behind until the fault ends. */
+static void replan(struct sim *sim, uint32_t set, bool undo)
+{
+	if (!undo) {
+		sim->plan ^= 1;
+		plan_shuffle(sim, &sim->plans[sim->plan]);
+	}
+	sim_trace(sim, "FAULT new plan for %s", undo ? "all" : "some");
+	for (unsigned int i = 0; i < sim->node_count; i++) {
+		if (!undo && (set >> i % 32 & 1))
+			continue;
+		sim->nodes[i].plan = sim->plan;
+		node_plan(sim, i);
+	}
+}
+
+static void leave(struct sim *sim, unsigned int a, bool drain, bool undo)
+{
+	struct election_event event = {.type = drain ? ELECTION_DRAIN : ELECTION_LEAVE};
+
+	if (undo) {
+		node_start(sim, a);
+		return;
+	}
+	event.drain.on = true;
+	sim_trace(sim, "FAULT n%u %s", a, drain ? "drains" : "leaves");
+	node_event(sim, a, &event);
+}
+
+static void disturb(struct sim *sim, bool undo)
+{
+	check_disturbed(sim, undo ? -1 : 1);
+	if (undo && sim->disturbances == 0)
+		check_heal_begin(sim);
+}
+
+static void crash(struct sim *sim, unsigned int a, bool undo)
+{
+	if (undo) {
+		node_start(sim, a);
+		return;
+	}
+	check_crash_begin(sim, a);
+	sim_trace(sim, "FAULT n%u crashes", a);
+	node_stop(sim, a);
+}
+
+void fault_run(struct sim *sim, uint64_t value)
+{
+	const enum sim_fault_type type = (enum sim_fault_type)(value & 0x7f);
+	const bool undo = value >> 7 & 1;
+	const unsigned int a = value >> 8 & 0xff, b = value >> 16 & 0xff;
+	const uint32_t set = (uint32_t)(value >> 32);
+
+	if (type != FAULT_CRASH || undo)
+		sim->fault_ns = sim->now;
+	switch (type) {
+	case FAULT_CRASH:
+		crash(sim, a, undo);
+		break;
+	case FAULT_PAUSE:
+		if (!undo)
+			pause_node(sim, a, value, true, true);
+		break;
+	case FAULT_PAUSE_WORKER:
+		if (!undo)
+			pause_node(sim, a, value, true, false);
+		break;
+	case FAULT_PAUSE_CONTROL:
+		if (!undo)
+			pause_node(sim, a, value, false, true);
+		break;
+	case FAULT_CUT:
+	case FAULT_ONE_WAY:
+		cut(sim, a, b, undo, set & 1);
+		if (type == FAULT_CUT)
+			cut(sim, b, a, undo, set & 1);
+		sim_trace(sim, "FAULT link n%u %s n%u %s", a, type == FAULT_CUT ? "<->" : "->", b,
+			  undo ? "heals" : "is cut");
+		disturb(sim, undo);
+		break;
+	case FAULT_PARTITION:
+		partition(sim, set, undo);
+		disturb(sim, undo);
+		break;
+	case FAULT_LOSS:
+		sim->burst_loss = undo ? 0 : 20 + set % 300;
+		sim_trace(sim, "FAULT loss %u/1000", sim->burst_loss);
+		disturb(sim, undo);
+		break;
+	case FAULT_LINK:
+		link_set(sim, a, undo);
+		disturb(sim, undo);
+		break;
+	case FAULT_HEALTH:
+		health(sim, a, b % (unsigned int)sim->vip_count, undo);
+		break;
+	case FAULT_PLAN:
+		replan(sim, set, undo);
+		break;
+	case FAULT_DRAIN:
+	case FAULT_LEAVE:
+		leave(sim, a, type == FAULT_DRAIN, undo);
+		break;
+	case FAULT_GATEWAY:
+		sim->nodes[a].gateway_cut = !undo;
+		sim_trace(sim, "FAULT n%u gateway %s", a, undo ? "back" : "away");
+		disturb(sim, undo);
+		break;
+	case FAULT_CALM:
+	case FAULT_TYPES:
+		sim_trace(sim, "all is well again");
+		break;
+	}
+}

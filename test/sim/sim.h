@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A group of nodes in virtual time, driven by one seed: the daemon's own election and codec, and a
+ * model of worker, network and gateway around them.
+ */
+#ifndef SIM_H
+#define SIM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/election.h"
+
+#define SIM_NODES 64
+#define SIM_VIPS  16
+#define SIM_SENT  4096
+#define SIM_QUEUE 1024 /* frames that wait for a paused thread */
+#define US	  UINT64_C(1000)
+#define MS	  UINT64_C(1000000)
+#define SEC	  UINT64_C(1000000000)
+
+struct frame {
+	size_t len;
+	unsigned int refs;
+	uint8_t bytes[HEARTBEAT_MAX_LEN];
+};
+
+struct queue {
+	struct frame *frames[SIM_QUEUE];
+	uint64_t probe_ns; /* newest answered probe that waits too; 0 none */
+	size_t count;
+};
+
+struct sim_node {
+	uint32_t id;
+	unsigned int life; /* counts starts; events of a former life are void */
+	bool running;
+	struct election *election;
+	struct election_actions actions;
+	uint64_t boot_id, seq;
+	uint64_t sent_ns[SIM_SENT];
+	uint32_t sent_seq[SIM_SENT];
+	bool sent_management[SIM_SENT];
+
+	/* worker */
+	uint64_t worker_until, worker_since; /* paused from, until */
+	uint64_t lease_until;
+	struct heartbeat body;
+	bool has_body, send_now;
+	struct queue nic, ring, out;
+
+	/* control */
+	uint64_t control_until, control_since;
+	uint64_t management_next;
+
+	/* outlives the process */
+	uint64_t floor[SIM_VIPS];
+	bool unhealthy[SIM_VIPS];
+	unsigned int plan; /* which of the plans it follows */
+	bool link_up, gateway_cut;
+
+	/* for assertions */
+	uint64_t confirmed_ns, company_ns;
+	uint64_t control_paused_ns; /* end of the last pause of control */
+	uint64_t claimed_ns[SIM_VIPS];
+	uint64_t announced_ns[SIM_VIPS];
+};
+
+struct sim_plan {
+	bool has[SIM_VIPS];
+	unsigned int order[SIM_VIPS][SIM_NODES];
+	size_t count[SIM_VIPS];
+};
+
+enum sim_event_type {
+	SIM_TURN,
+	SIM_BEAT,
+	SIM_ARRIVE,	   /* a frame at a node's NIC */
+	SIM_ARRIVE_MANAGE, /* a datagram at control's socket */
+	SIM_ANSWER,	   /* a gateway's answer at the NIC */
+	SIM_START,
+	SIM_RESUME, /* a paused worker goes on */
+	SIM_FAULT,
+	SIM_CHECK_CRASH, /* G3 */
+	SIM_CHECK_HEAL,	 /* G4 */
+};
+
+struct sim_event {
+	uint64_t at, order;
+	enum sim_event_type type;
+	unsigned int node, life;
+	struct frame *frame;
+	uint64_t value;
+};
+
+enum sim_fault_type {
+	FAULT_CRASH,
+	FAULT_PAUSE,
+	FAULT_PAUSE_WORKER,
+	FAULT_PAUSE_CONTROL,
+	FAULT_CUT,     /* both ways between two nodes */
+	FAULT_ONE_WAY, /* from one node to another */
+	FAULT_PARTITION,
+	FAULT_LOSS,
+	FAULT_LINK,
+	FAULT_HEALTH,
+	FAULT_PLAN,
+	FAULT_DRAIN,
+	FAULT_LEAVE,
+	FAULT_GATEWAY,
+	FAULT_CALM, /* everything heals */
+	FAULT_TYPES,
+};
+
+struct sim_options {
+	unsigned int nodes; /* 0: by the seed */
+	unsigned int vips;
+	bool trace;
+};
+
+struct sim {
+	uint64_t seed, random, now, order;
+	bool trace, failed;
+	char failure[256];
+
+	struct sim_event *heap;
+	size_t heap_count, heap_capacity;
+	struct frame *spare[256];
+	size_t spare_count;
+
+	size_t node_count, vip_count;
+	struct sim_node nodes[SIM_NODES];
+	uint64_t owns[SIM_VIPS]; /* bit per node whose worker answers while leased */
+	struct sim_plan plans[2];
+	unsigned int plan;
+	uint64_t interval, hold;
+	uint8_t multiplier;
+	bool gateways, management;
+	uint64_t delay_min, delay_max;
+	unsigned int loss; /* in 1/1000 */
+	unsigned int burst_loss;
+	bool cut[SIM_NODES][SIM_NODES];		   /* front, from, to */
+	bool management_cut[SIM_NODES][SIM_NODES]; /* likewise */
+	unsigned int lost_in_row[SIM_NODES][SIM_NODES];
+	uint64_t last_arrival[SIM_NODES][SIM_NODES];
+	bool reorders; /* links do; else each is first in, first out, as a bridge is */
+
+	/* for assertions */
+	unsigned int disturbances; /* of the network, now */
+	uint64_t net_ns;	   /* when one began or ended last */
+	uint64_t fault_ns;	   /* when anything was done last */
+	uint64_t cut_net_ns;	   /* when the group was whole before the last cut */
+	uint64_t dual_since[SIM_VIPS];
+	uint64_t ownerless_since[SIM_VIPS];
+	uint64_t claims[SIM_VIPS][8]; /* times of the last claims */
+	bool had_owner[SIM_VIPS];
+	uint64_t crash_vips[SIM_NODES];
+	uint64_t heal_dual; /* VIPs with two answerers when a partition healed */
+	uint64_t healed_ns;
+	uint64_t takeovers;
+};
+
+uint64_t sim_random(struct sim *sim);
+uint64_t sim_between(struct sim *sim, uint64_t low, uint64_t high); /* inclusive */
+bool sim_chance(struct sim *sim, unsigned int per_mille);
+void sim_trace(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void sim_fail(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void sim_push(struct sim *sim, uint64_t at, enum sim_event_type type, unsigned int node,
+	      struct frame *frame, uint64_t value);
+struct frame *frame_new(struct sim *sim);
+void frame_put(struct sim *sim, struct frame *frame);
+
+struct ip sim_vip(unsigned int index);
+unsigned int sim_vip_index(const struct ip *address);
+int sim_node_index(const struct sim *sim, uint32_t id);
+
+/* node.c */
+void node_start(struct sim *sim, unsigned int index);
+void node_stop(struct sim *sim, unsigned int index);
+void node_turn(struct sim *sim, unsigned int index);
+void node_beat(struct sim *sim, unsigned int index);
+void node_resume(struct sim *sim, unsigned int index);
+void node_arrive(struct sim *sim, unsigned int index, struct frame *frame, uint64_t probe_ns);
+void node_arrive_management(struct sim *sim, unsigned int index, struct frame *frame);
+void node_event(struct sim *sim, unsigned int index, const struct election_event *event);
+void node_plan(struct sim *sim, unsigned int index);
+bool node_answers(const struct sim *sim, unsigned int index);
+
+/* fault.c */
+void fault_setup(struct sim *sim, const struct sim_options *options);
+void fault_run(struct sim *sim, uint64_t value);
+
+/* check.c */
+void check_after(struct sim *sim);
+void check_own(struct sim *sim, unsigned int index, unsigned int vip,
+	       const struct election_action *action);
+void check_lease(struct sim *sim, unsigned int index, uint64_t until);
+void check_crash_begin(struct sim *sim, unsigned int index);
+void check_crash(struct sim *sim, unsigned int index);
+void check_heal_begin(struct sim *sim);
+void check_heal(struct sim *sim);
+void check_disturbed(struct sim *sim, int change);
+
+#endif
