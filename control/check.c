@@ -28,26 +28,6 @@ static void notes_print(const struct generation *generation)
 	}
 }
 
-/* What §8 does not guarantee (README, limits), said before it happens. */
-static void limits_print(const struct config *config, const struct object_set *set)
-{
-	for (size_t i = 0; i < config->interface_count; i++) {
-		const struct config_interface *interface = &config->interfaces[i];
-
-		if (interface->gateway_count > 0)
-			continue;
-		fprintf(stderr,
-			"%s: warning: interface %s has no gateways: a node that hears nothing "
-			"cannot tell whether it or everybody else is cut off\n",
-			config->path, interface->name);
-		if (set != NULL && set->node_count == 2 && ip_is_none(&config->management_address))
-			fprintf(stderr,
-				"%s: warning: two nodes without gateways and heartbeat.management: "
-				"a cut between them gives two owners\n",
-				config->path);
-	}
-}
-
 /* The allocations of the state file, so that the plan is the one that a start would make. A file
  * that is missing or damaged is no matter for check. */
 static void allocations_load(const char *dir, struct state *state)
@@ -114,13 +94,12 @@ static int check_objects(const struct config *config)
 	struct generation *generation;
 
 	allocations_load(config->state_dir, &state);
-	generation =
-		generation_read(config, state.allocations, state.allocation_count, NULL, &problems);
+	generation = generation_read(config, config->source_file, state.allocations,
+				     state.allocation_count, NULL, &problems);
 	if (generation == NULL) {
 		problems_print(&problems);
 	} else {
 		notes_print(generation);
-		limits_print(config, generation->set);
 		if (!generation_has_node(generation, config->node))
 			fprintf(stderr, "%s: warning: no Node %s: this node will hold no VIP\n",
 				config->source_file, config->node);
@@ -142,8 +121,6 @@ int cli_check(const char *config_path)
 	problems_fini(&problems);
 	if (config != NULL && config->source_file != NULL)
 		code = check_objects(config);
-	else if (config != NULL)
-		limits_print(config, NULL);
 	config_free(config);
 	return code;
 }

@@ -33,6 +33,7 @@ struct job {
 	int done_fd;
 	struct event *done, *soon;
 	const struct config *config;
+	char *source;
 	const struct generation *former;
 };
 
@@ -42,6 +43,7 @@ struct controller {
 	struct health *health;
 	struct job job;
 	struct controller_view view;
+	char *source; /* the file that the next reading takes */
 	uint64_t started_ns;
 	char failure[FAILURE_LEN];
 };
@@ -70,19 +72,19 @@ static void problems_log(const struct problems *problems, char *failure, size_t 
 	}
 }
 
-static struct generation *read_source(const struct config *config,
+static struct generation *read_source(const struct config *config, const char *source,
 				      const struct ipam_previous *previous, size_t previous_count,
 				      const struct plan *plan, char *failure, size_t failure_len)
 {
 	struct problems problems = {0};
 	struct generation *generation =
-		generation_read(config, previous, previous_count, plan, &problems);
+		generation_read(config, source, previous, previous_count, plan, &problems);
 
 	failure[0] = '\0';
 	if (generation == NULL) {
 		problems_log(&problems, failure, failure_len);
 		if (failure[0] == '\0')
-			snprintf(failure, failure_len, "%s: no memory", config->source_file);
+			snprintf(failure, failure_len, "%s: no memory", source);
 	}
 	problems_fini(&problems);
 	return generation;
@@ -93,7 +95,8 @@ struct generation *controller_load(const struct config *config,
 {
 	char failure[FAILURE_LEN];
 
-	return read_source(config, previous, previous_count, NULL, failure, sizeof(failure));
+	return read_source(config, config->source_file, previous, previous_count, NULL, failure,
+			   sizeof(failure));
 }
 
 static void *job_run(void *arg)
@@ -101,8 +104,9 @@ static void *job_run(void *arg)
 	struct job *job = arg;
 	const uint64_t one = 1;
 
-	job->result = read_source(job->config, job->former->previous, job->former->previous_count,
-				  job->former->plan, job->failure, sizeof(job->failure));
+	job->result = read_source(job->config, job->source, job->former->previous,
+				  job->former->previous_count, job->former->plan, job->failure,
+				  sizeof(job->failure));
 	if (write(job->done_fd, &one, sizeof(one)) != (ssize_t)sizeof(one))
 		log_error("reload: cannot wake the loop");
 	return NULL;
@@ -124,7 +128,9 @@ static void on_soon(evutil_socket_t fd, short what, void *arg)
 	job->again = false;
 	job->result = NULL;
 	job->former = controller->generation;
-	job->runs = pthread_create(&job->thread, NULL, job_run, job) == 0;
+	free(job->source);
+	job->source = strdup(controller->source);
+	job->runs = job->source != NULL && pthread_create(&job->thread, NULL, job_run, job) == 0;
 	if (!job->runs)
 		log_error("reload: cannot start a thread");
 }
@@ -134,6 +140,18 @@ void controller_reload(struct controller *controller)
 	const struct timeval delay = {.tv_usec = DEBOUNCE_US};
 
 	event_add(controller->job.soon, &delay);
+}
+
+int controller_source_set(struct controller *controller, const char *path)
+{
+	char *source = strdup(path);
+
+	if (source == NULL)
+		return -ENOMEM;
+	free(controller->source);
+	controller->source = source;
+	controller_reload(controller);
+	return 0;
 }
 
 static void reload_failed(struct controller *controller, const char *failure)
@@ -324,6 +342,10 @@ struct controller *controller_create(const struct controller_config *config, uin
 	controller->started_ns = now_ns;
 	job = &controller->job;
 	job->config = config->config;
+	job->done_fd = -1;
+	controller->source = strdup(config->config->source_file);
+	if (controller->source == NULL)
+		goto fail;
 	job->done_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (job->done_fd < 0)
 		goto fail;
@@ -360,7 +382,14 @@ void controller_free(struct controller *controller)
 		close(job->done_fd);
 	health_free(controller->health);
 	generation_free(controller->generation);
+	free(job->source);
+	free(controller->source);
 	free(controller);
+}
+
+const char *controller_source(const struct controller *controller)
+{
+	return controller->source;
 }
 
 const struct generation *controller_generation(const struct controller *controller)

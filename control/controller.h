@@ -51,6 +51,10 @@ int controller_apply(struct controller *controller, struct generation *generatio
 /* Reads the source again, soon and in a thread; asked again meanwhile, once more after that. */
 void controller_reload(struct controller *controller);
 
+/* Reads from another file from now on, at first soon. Returns 0 or -ENOMEM. */
+int controller_source_set(struct controller *controller, const char *path);
+const char *controller_source(const struct controller *controller);
+
 /* Once a turn: tells the elections when source and health are known. */
 void controller_turn(struct controller *controller, uint64_t now_ns);
 

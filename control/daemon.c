@@ -119,6 +119,18 @@ static void on_netlink(evutil_socket_t fd, short what, void *arg)
 	hostnet_process(daemon->hostnet);
 }
 
+static struct event *watch_fd(struct daemon *daemon, int fd, event_callback_fn handle)
+{
+	struct event *event =
+		event_new(loop_base(daemon->loop), fd, EV_READ | EV_PERSIST, handle, daemon);
+
+	if (event != NULL && event_add(event, NULL) < 0) {
+		event_free(event);
+		return NULL;
+	}
+	return event;
+}
+
 static void on_source_change(evutil_socket_t fd, short what, void *arg)
 {
 	const struct daemon *daemon = arg;
@@ -127,6 +139,23 @@ static void on_source_change(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (source_file_changed(daemon->watch))
 		controller_reload(daemon->controller);
+}
+
+/* Watches the file that the source is read from now. */
+static void source_watch_begin(struct daemon *daemon)
+{
+	const char *path = controller_source(daemon->controller);
+
+	if (daemon->changes != NULL)
+		event_free(daemon->changes);
+	source_file_unwatch(daemon->watch);
+	daemon->changes = NULL;
+	daemon->watch = source_file_watch(path);
+	if (daemon->watch != NULL)
+		daemon->changes =
+			watch_fd(daemon, source_file_watch_fd(daemon->watch), on_source_change);
+	if (daemon->changes == NULL)
+		log_warning("cannot watch %s: %s; SIGHUP reads it again", path, strerror(errno));
 }
 
 static void on_second(evutil_socket_t fd, short what, void *arg)
@@ -202,6 +231,12 @@ static void config_take(struct daemon *daemon, struct config *loaded)
 
 		if (ret < 0)
 			log_error("reload: the former keys are kept: %s", strerror(-ret));
+	}
+	if (loaded->source_file != NULL &&
+	    strcmp(loaded->source_file, controller_source(daemon->controller)) != 0) {
+		if (controller_source_set(daemon->controller, loaded->source_file) < 0)
+			log_error("reload: no memory for the new source");
+		source_watch_begin(daemon);
 	}
 	config_free(daemon->loaded);
 	daemon->loaded = loaded;
@@ -431,18 +466,6 @@ static int controller_begin(struct daemon *daemon, struct generation *generation
 	return controller_apply(daemon->controller, generation);
 }
 
-static struct event *watch_fd(struct daemon *daemon, int fd, event_callback_fn handle)
-{
-	struct event *event =
-		event_new(loop_base(daemon->loop), fd, EV_READ | EV_PERSIST, handle, daemon);
-
-	if (event != NULL && event_add(event, NULL) < 0) {
-		event_free(event);
-		return NULL;
-	}
-	return event;
-}
-
 static int events_begin(struct daemon *daemon)
 {
 	const struct timeval second = {.tv_sec = 1};
@@ -456,13 +479,7 @@ static int events_begin(struct daemon *daemon)
 	if (daemon->signals == NULL || daemon->netlink == NULL || daemon->second == NULL ||
 	    event_add(daemon->second, &second) < 0 || daemon->deadline == NULL)
 		return -ENOMEM;
-	daemon->watch = source_file_watch(daemon->config->source_file);
-	if (daemon->watch == NULL)
-		log_warning("cannot watch %s: %s; SIGHUP reads it again",
-			    daemon->config->source_file, strerror(errno));
-	else
-		daemon->changes =
-			watch_fd(daemon, source_file_watch_fd(daemon->watch), on_source_change);
+	source_watch_begin(daemon);
 	return loop_turn_set(daemon->loop, turn_ns > TURN_MIN_NS ? turn_ns : TURN_MIN_NS,
 			     dataplane_event_fd(daemon->dataplane), on_turn, daemon);
 }

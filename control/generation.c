@@ -126,7 +126,7 @@ static size_t reserved_fill(const struct config *config, struct ip *reserved)
 	return count;
 }
 
-struct generation *generation_read(const struct config *config,
+struct generation *generation_read(const struct config *config, const char *source,
 				   const struct ipam_previous *previous, size_t previous_count,
 				   const struct plan *plan, struct problems *problems)
 {
@@ -149,7 +149,7 @@ struct generation *generation_read(const struct config *config,
 	input.reserved_count = reserved_fill(config, reserved);
 	for (size_t i = 0; i < config->interface_count; i++)
 		interfaces[i] = config->interfaces[i].name;
-	set = source_file_load(config->source_file, problems);
+	set = source_file_load(source, problems);
 	if (set != NULL)
 		generation = generation_build(set, problems, &input);
 	free(reserved);

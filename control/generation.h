@@ -54,11 +54,11 @@ struct generation *generation_build(struct object_set *set, const struct problem
 				    const struct generation_input *input);
 
 /*
- * Reads the file source of a configuration and builds a generation from it, with this node's
+ * Reads a file source and builds a generation from it for a running configuration, with this node's
  * addresses and gateways reserved. plan: the former one, or NULL. Every problem of the source goes
  * to problems. NULL: one of them is an error, or no memory.
  */
-struct generation *generation_read(const struct config *config,
+struct generation *generation_read(const struct config *config, const char *source,
 				   const struct ipam_previous *previous, size_t previous_count,
 				   const struct plan *plan, struct problems *problems);
 void generation_free(struct generation *generation);

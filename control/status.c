@@ -250,7 +250,7 @@ static json_t *status_source(const struct daemon *daemon)
 
 	controller_view(daemon->controller, &view);
 	return json_pack("{s:s, s:s, s:b, s:I, s:o, s:i, s:i, s:I, s:I}", "kind", "file", "path",
-			 daemon->config->source_file, "synced",
+			 controller_source(daemon->controller), "synced",
 			 (int)(generation != NULL && view.failure == NULL), "age_s",
 			 (json_int_t)((int64_t)time(NULL) - view.loaded_s), "loaded",
 			 status_wall(view.loaded_s), "services",
