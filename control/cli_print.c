@@ -11,6 +11,14 @@ static const char *text(const json_t *object, const char *key)
 	return json_string_value(json_object_get(object, key));
 }
 
+/* For fprintf(), which takes no NULL. */
+static const char *shown(const json_t *object, const char *key)
+{
+	const char *value = text(object, key);
+
+	return value != NULL ? value : "<none>";
+}
+
 static json_int_t number(const json_t *object, const char *key)
 {
 	return json_integer_value(json_object_get(object, key));
@@ -174,8 +182,8 @@ static void print_interfaces(const json_t *document, FILE *out)
 		table_cell(&table, text(interface, "mac"));
 		table_cell(&table, text(interface, "driver"));
 		table_cellf(&table, "%lld", (long long)number(interface, "queues"));
-		table_cellf(&table, "%s (%s)", text(interface, "kernel_port"),
-			    text(interface, "backend"));
+		table_cellf(&table, "%s (%s)", shown(interface, "kernel_port"),
+			    shown(interface, "backend"));
 	}
 	finish(&table, out);
 }
@@ -187,10 +195,10 @@ static void print_status(const json_t *document, FILE *out)
 	size_t i;
 
 	fprintf(out, "Node:      %s\nVersion:   %s\nState:     %s\nStarted:   %s\n",
-		text(document, "node"), text(document, "version"), text(document, "state"),
-		text(document, "started"));
+		shown(document, "node"), shown(document, "version"), shown(document, "state"),
+		shown(document, "started"));
 	fprintf(out, "Source:    %s %s, %s, read %lld s ago, %lld services, %lld VIPs\n",
-		text(source, "kind"), text(source, "path"),
+		shown(source, "kind"), shown(source, "path"),
 		json_is_true(json_object_get(source, "synced")) ? "synced" : "not synced",
 		(long long)number(source, "age_s"), (long long)number(source, "services"),
 		(long long)number(source, "vips"));
@@ -248,13 +256,13 @@ static void print_explain(const json_t *document, FILE *out)
 	{
 		const char *owner = text(vip, "owner");
 
-		fprintf(out, "%s%s of class %s for", i > 0 ? "\n" : "", text(vip, "address"),
-			text(vip, "class"));
+		fprintf(out, "%s%s of class %s for", i > 0 ? "\n" : "", shown(vip, "address"),
+			shown(vip, "class"));
 		json_array_foreach(json_object_get(vip, "services"), j, service)
 			fprintf(out, " %s", json_string_value(service));
 		fprintf(out, "\nOwner: %s, epoch %lld, group %s\nWhy:   %s\n\n",
 			owner != NULL ? owner : "nobody", (long long)number(vip, "epoch"),
-			text(vip, "group"), text(vip, "why"));
+			shown(vip, "group"), shown(vip, "why"));
 		print_candidates(vip, out);
 	}
 }
