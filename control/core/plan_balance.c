@@ -25,9 +25,22 @@ int balance_init(struct balance *balance, size_t nodes, size_t groups, struct ar
 	return 0;
 }
 
-/* Shares out what is equal for all; returns the sum of all loads once the extras are placed. */
-static uint64_t spread_bases(struct balance *balance)
+/* How full nodes may become before others are: `share` each, and `more` of them one more. */
+struct room {
+	uint64_t share;
+	size_t more;
+};
+
+static bool has_room(const struct balance *balance, size_t n, const struct room *room)
 {
+	return balance->load[n] < room->share ||
+	       (balance->load[n] == room->share && room->more > 0);
+}
+
+/* Shares out what is equal for all, and says what room that leaves for the extras. */
+static struct room spread_bases(struct balance *balance)
+{
+	struct room room;
 	uint64_t total = 0;
 
 	for (size_t g = 0; g < balance->group_count; g++) {
@@ -46,15 +59,20 @@ static uint64_t spread_bases(struct balance *balance)
 	}
 	for (size_t n = 0; n < balance->node_count; n++)
 		total += balance->load[n];
-	return total;
+	room.share = total / balance->node_count;
+	room.more = total % balance->node_count;
+	for (size_t n = 0; n < balance->node_count; n++)
+		if (balance->load[n] > room.share && room.more > 0)
+			room.more--;
+	return room;
 }
 
 /*
- * The node that a group's next extra goes to: the first by hash that is not over the average, as in
+ * The node that a group's next extra goes to: the first by hash that has room, as in
  * consistent hashing with bounded loads, so that one more group moves few others even without any
  * history; else the least loaded.
  */
-static size_t choose(const struct balance *balance, size_t g, uint64_t cap)
+static size_t choose(const struct balance *balance, size_t g, const struct room *room)
 {
 	size_t best = balance->node_count;
 	uint64_t best_load = UINT64_MAX, best_hash = 0;
@@ -65,7 +83,7 @@ static size_t choose(const struct balance *balance, size_t g, uint64_t cap)
 		if (!balance_get(balance, g, BALANCE_NODES, n) ||
 		    balance_get(balance, g, BALANCE_EXTRA, n))
 			continue;
-		if (load < cap)
+		if (has_room(balance, n, room))
 			load = 0;
 		hash = balance_mix(balance->groups[g].hash ^ balance->node_hash[n]);
 		if (load > best_load || (load == best_load && hash >= best_hash))
@@ -77,20 +95,20 @@ static size_t choose(const struct balance *balance, size_t g, uint64_t cap)
 	return best;
 }
 
-static void extra_place(struct balance *balance, size_t g, size_t n, uint32_t *left)
+static void extra_place(struct balance *balance, size_t g, size_t n, struct room *room,
+			uint32_t *left)
 {
+	if (balance->load[n] == room->share && room->more > 0)
+		room->more--;
 	balance_set(balance, g, BALANCE_EXTRA, n, true);
 	balance->load[n]++;
 	(*left)--;
 }
 
-/* Places every extra: where one was, as long as the node is not over the average, then at home
- * likewise, then by hash.
- */
-static int place(struct balance *balance, uint64_t total, struct arena *arena)
+/* Places every extra: where one was, if there is room, then at home likewise, then by hash. */
+static int place(struct balance *balance, struct room *room, struct arena *arena)
 {
 	uint32_t *left = arena_array(arena, balance->group_count + 1, sizeof(*left));
-	uint64_t cap = (total + balance->node_count - 1) / balance->node_count;
 
 	if (!left)
 		return -ENOMEM;
@@ -102,12 +120,39 @@ static int place(struct balance *balance, uint64_t total, struct arena *arena)
 				if (balance_get(balance, g, (enum balance_bits)kind, n) &&
 				    balance_get(balance, g, BALANCE_NODES, n) &&
 				    !balance_get(balance, g, BALANCE_EXTRA, n) &&
-				    balance->load[n] < cap)
-					extra_place(balance, g, n, &left[g]);
+				    has_room(balance, n, room))
+					extra_place(balance, g, n, room, &left[g]);
 	for (size_t g = 0; g < balance->group_count; g++)
 		while (left[g])
-			extra_place(balance, g, choose(balance, g, cap), &left[g]);
+			extra_place(balance, g, choose(balance, g, room), room, &left[g]);
 	return 0;
+}
+
+/* Whether nothing can be better: loads as even as can be, and each group as it would be alone. */
+static bool is_best(const struct balance *balance)
+{
+	uint32_t most = 0, least = UINT32_MAX;
+
+	for (size_t n = 0; n < balance->node_count; n++) {
+		most = balance->load[n] > most ? balance->load[n] : most;
+		least = balance->load[n] < least ? balance->load[n] : least;
+	}
+	if (most - least > 1)
+		return false;
+	for (size_t g = 0; g < balance->group_count; g++) {
+		const uint64_t *stay = balance_row(balance, g, BALANCE_STAY);
+		const uint64_t *home = balance_row(balance, g, BALANCE_HOME);
+		const uint64_t *extra = balance_row(balance, g, BALANCE_EXTRA);
+		bool wishes = false, denied = false;
+
+		for (size_t w = 0; w < balance->words; w++) {
+			wishes |= (extra[w] & ~(stay[w] & home[w])) != 0;
+			denied |= ((stay[w] | home[w]) & ~extra[w]) != 0;
+		}
+		if (balance->groups[g].rest && wishes && denied)
+			return false;
+	}
+	return true;
 }
 
 /* An extra of a group that may move along one edge of the graph of nodes. */
@@ -346,13 +391,15 @@ static int cycle_cancel(struct graph *graph, uint32_t start)
 int balance_run(struct balance *balance, struct arena *arena)
 {
 	struct graph graph = {0};
+	struct room room;
 	uint32_t at;
 	int err;
 
 	if (balance->node_count == 0)
 		return 0;
-	err = place(balance, spread_bases(balance), arena);
-	if (err || balance->node_count > BALANCE_EXACT)
+	room = spread_bases(balance);
+	err = place(balance, &room, arena);
+	if (err || balance->node_count > BALANCE_EXACT || is_best(balance))
 		return err;
 	err = graph_init(&graph, balance, arena);
 	while (!err && (at = negative_cycle(&graph)) != NONE)
