@@ -102,14 +102,17 @@ static void check_gateway(const struct checker *checker, const struct config_int
 	char quoted[TREE_FOUND_LEN];
 	bool of_family;
 
+	if (interface->address_count == 0 || ip_is_none(gateway))
+		return;
 	for (size_t i = 0; i < interface->address_count; i++)
-		if (ip_equal(&interface->addresses[i].addr, gateway))
+		if (ip_equal(&interface->addresses[i].addr, gateway)) {
 			problems_add(checker->reader->problems, true, &node->where,
 				     "gateways: found %s, expected another address than the "
 				     "node's own",
 				     tree_found(node, quoted));
-	if (interface->address_count == 0 || ip_is_none(gateway) ||
-	    reachable(interface, gateway, &of_family))
+			return;
+		}
+	if (reachable(interface, gateway, &of_family))
 		return;
 	problems_add(checker->reader->problems, false, &node->where,
 		     of_family ? "gateways: found %s, expected an address in the subnet of one of "
@@ -181,7 +184,8 @@ static void check_paths(const struct checker *checker)
 	bool management = !ip_is_none(&checker->config->management_address);
 
 	for (size_t i = 0; i < checker->config->interface_count; i++)
-		if (checker->config->interfaces[i].gateway_count == 0 && !management)
+		if (checker->config->interfaces[i].name != NULL && !management &&
+		    checker->config->interfaces[i].gateway_count == 0)
 			problems_add(checker->reader->problems, false, place(checker, i, "name"),
 				     "found neither gateways nor heartbeat.management: a node "
 				     "that is cut off cannot tell, and a VIP may get two owners");

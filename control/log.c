@@ -35,7 +35,8 @@ static const char *const names[] = {
 static enum config_log_level threshold = CONFIG_LOG_INFO;
 static bool as_json;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct log_slot slots[LOG_SLOTS];
+/* Apart, so that many different lines of one format cannot push the format itself out. */
+static struct log_slot line_slots[LOG_SLOTS], format_slots[LOG_SLOTS];
 
 void log_init(enum config_log_level level, bool json)
 {
@@ -55,9 +56,9 @@ static uint64_t hash(uint64_t h, const char *text)
 	return h;
 }
 
-static struct log_slot *slot_of(uint64_t key, uint64_t now_ns)
+static struct log_slot *slot_of(struct log_slot *slots, uint64_t key, uint64_t now_ns)
 {
-	struct log_slot *oldest = NULL;
+	struct log_slot *idlest = NULL;
 
 	key |= 1;
 	for (size_t i = 0; i < 4; i++) {
@@ -65,17 +66,20 @@ static struct log_slot *slot_of(uint64_t key, uint64_t now_ns)
 
 		if (slot->key == key)
 			return slot;
-		if (oldest == NULL || slot->window_ns < oldest->window_ns)
-			oldest = slot;
+		if (now_ns - slot->window_ns >= LOG_WINDOW_NS)
+			slot->count = 0;
+		if (idlest == NULL || slot->count < idlest->count)
+			idlest = slot;
 	}
-	*oldest = (struct log_slot){.key = key, .window_ns = now_ns};
-	return oldest;
+	*idlest = (struct log_slot){.key = key, .window_ns = now_ns};
+	return idlest;
 }
 
 /* Whether a line may be written; adds to *suppressed what was held back before it. */
-static bool admit(uint64_t key, unsigned int burst, uint64_t now_ns, unsigned int *suppressed)
+static bool admit(struct log_slot *slots, uint64_t key, unsigned int burst, uint64_t now_ns,
+		  unsigned int *suppressed)
 {
-	struct log_slot *slot = slot_of(key, now_ns);
+	struct log_slot *slot = slot_of(slots, key, now_ns);
 
 	if (now_ns - slot->window_ns >= LOG_WINDOW_NS) {
 		*suppressed += slot->suppressed;
@@ -100,12 +104,12 @@ static bool limit(const char *format, const char *message, unsigned int *suppres
 	now_ns = (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
 	*suppressed = 0;
 	pthread_mutex_lock(&lock);
-	pass = admit(hash(UINT64_C(0xcbf29ce484222325), message), LOG_LINE_BURST, now_ns,
-		     suppressed);
+	pass = admit(line_slots, hash(UINT64_C(0xcbf29ce484222325), message), LOG_LINE_BURST,
+		     now_ns, suppressed);
 	/* "%s" passes on lines of many origins: only their text says which of them repeat */
 	if (pass && strcmp(format, "%s") != 0)
-		pass = admit((uintptr_t)format * UINT64_C(0x9e3779b97f4a7c15), LOG_FORMAT_BURST,
-			     now_ns, suppressed);
+		pass = admit(format_slots, (uintptr_t)format * UINT64_C(0x9e3779b97f4a7c15),
+			     LOG_FORMAT_BURST, now_ns, suppressed);
 	pthread_mutex_unlock(&lock);
 	return pass;
 }
