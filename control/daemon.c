@@ -557,6 +557,8 @@ static bool end(struct daemon *daemon)
 					   group_interface(daemon->groups[i])->group);
 	}
 	clean = dataplane_stop(daemon->dataplane) == 0;
+	if (clean && daemon->dataplane != NULL)
+		log_info("stopped: all mbufs are back");
 	for (size_t i = 0; i < daemon->group_count; i++)
 		group_free(daemon->groups[i]);
 	keeper_free(daemon->keeper);

@@ -128,8 +128,11 @@ static void problem_items(const struct daemon *daemon, FILE *out)
 	fputs(json_array_size(problems) > 0 ? "<h2>Problems</h2><ul>\n" : "<ul>", out);
 	json_array_foreach(problems, i, problem)
 	{
-		cell("li", "", json_string_value(problem), out);
-		fputc('\n', out);
+		fputs("<li>", out);
+		page_escape(json_string_value(json_object_get(problem, "text")), out);
+		fputs(": ", out);
+		page_escape(json_string_value(json_object_get(problem, "advice")), out);
+		fputs("</li>\n", out);
 	}
 	fputs("</ul>\n", out);
 	json_decref(problems);

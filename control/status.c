@@ -259,6 +259,25 @@ static json_t *status_source(const struct daemon *daemon)
 			 (json_int_t)view.reloads, "failures", (json_int_t)view.reload_failures);
 }
 
+/* Whether each of our Services is served here, as far as it is known. */
+static json_t *status_health(const struct daemon *daemon)
+{
+	const struct ipam_result *allocations =
+		controller_generation(daemon->controller)->allocations;
+	json_t *health = json_object();
+
+	for (size_t i = 0; i < allocations->service_count; i++) {
+		const struct object_service *service = allocations->services[i].service;
+		char key[600]; /* namespace and name have at most 253 bytes each */
+
+		snprintf(key, sizeof(key), "%s/%s", service->meta.namespace, service->meta.name);
+		json_object_set_new(
+			health, key,
+			json_boolean(controller_service_healthy(daemon->controller, service)));
+	}
+	return health;
+}
+
 static json_t *status_moves(const struct daemon *daemon)
 {
 	uint64_t taken[GROUP_CAUSES] = {0}, lost[GROUP_CAUSES] = {0};
@@ -305,13 +324,14 @@ json_t *status_status(const struct daemon *daemon)
 
 	for (size_t i = 0; i < daemon->group_count; i++)
 		json_array_append_new(interfaces, status_interface(daemon, i));
-	return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:[s,s,s,s], s:o, s:s, s:o}", "node",
+	return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:[s,s,s,s], s:o, s:o, s:s, s:o}", "node",
 			 daemon->config->node, "version", VIPGATE_VERSION, "state",
 			 node_state_name(node_state(daemon)), "started",
 			 status_time(daemon->started_ns), "interfaces", interfaces, "source",
 			 status_source(daemon), "capabilities", "arp", "ndp", "health", "file",
-			 "moves", status_moves(daemon), "pending_restart", daemon->restart_keys,
-			 "problems", status_problems(daemon));
+			 "health", status_health(daemon), "moves", status_moves(daemon),
+			 "pending_restart", daemon->restart_keys, "problems",
+			 status_problems(daemon));
 }
 
 bool status_ready(const struct daemon *daemon, const char **reason)

@@ -22,7 +22,7 @@ json_t *status_stats(const struct daemon *daemon);
  * (status_explain.c) */
 json_t *status_explain(const struct daemon *daemon, const char *what);
 
-/* What is wrong now and what to do, as an array of strings. (status_problems.c) */
+/* What is wrong now and what to do, as an array of {text, advice}. (status_problems.c) */
 json_t *status_problems(const struct daemon *daemon);
 
 /* Whether the node should get traffic; else *reason says why not (static). */

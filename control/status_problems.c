@@ -10,9 +10,10 @@
 
 #define RECENT_NS UINT64_C(60000000000)
 
-static void add(json_t *list, json_t *text)
+/* Both are taken over: what is wrong, and what to do about it. */
+static void add(json_t *list, json_t *text, const char *advice)
 {
-	json_array_append_new(list, text);
+	json_array_append_new(list, json_pack("{s:o, s:s}", "text", text, "advice", advice));
 }
 
 struct heard {
@@ -40,28 +41,33 @@ static void interface_problems(const struct daemon *daemon, size_t i, json_t *li
 	election_view(election, &view);
 	election_peers(election, count_live, &heard);
 	if (!counters.link_up)
-		add(list, json_sprintf("interface %s: the link of %s is down: check cable, switch "
-				       "port and bond",
-				       interface->name, interface->device));
+		add(list,
+		    json_sprintf("interface %s: the link of %s is down", interface->name,
+				 interface->device),
+		    "check cable, switch port and bond");
 	else if (view.state != NODE_JOINING && view.state != NODE_LEAVING &&
 		 view.lease_until_ns <= now)
-		add(list, json_sprintf("interface %s: the lease has run out, so this node answers "
-				       "nothing: no peer echoes its heartbeats and no gateway "
-				       "answers; check the segment, and `gateways` in %s",
-				       interface->name, daemon->config->path));
+		add(list,
+		    json_sprintf("interface %s: the lease has run out, so this node answers "
+				 "nothing: no peer echoes its heartbeats and no gateway answers",
+				 interface->name),
+		    "check the segment, and the gateways in the configuration");
 	if (heard.live == 0 && generation->set->node_count > 1)
-		add(list, json_sprintf("interface %s: no peer of group %s is heard: check that "
-				       "EtherType 0x88B5 passes the switch and that all nodes have "
-				       "the same key",
-				       interface->name, interface->group));
+		add(list,
+		    json_sprintf("interface %s: no peer of group %s is heard", interface->name,
+				 interface->group),
+		    "check that EtherType 0x88B5 passes the switch and that all nodes have the "
+		    "same key");
 	if (counters.twins > 0)
-		add(list, json_sprintf("group %s: two machines have one node name: rename one",
-				       interface->group));
+		add(list,
+		    json_sprintf("group %s: two machines have one node name", interface->group),
+		    "rename one of them");
 	if (rose != 0 && now - rose < RECENT_NS && daemon->info[i].netdev[0] != '\0')
 		add(list,
 		    json_sprintf("interface %s: packets arrive with wrong checksums: the far end "
-				 "of %s sends partial checksums: ethtool -K <far end> tx off",
-				 interface->name, daemon->info[i].netdev));
+				 "of %s sends partial checksums",
+				 interface->name, daemon->info[i].netdev),
+		    "ethtool -K <far end> tx off");
 }
 
 static void service_problems(const struct daemon *daemon, json_t *list)
@@ -74,14 +80,17 @@ static void service_problems(const struct daemon *daemon, json_t *list)
 		const struct object_meta *meta = &got->service->meta;
 
 		if (got->ingress_count < got->wanted)
-			add(list, json_sprintf("service %s/%s: %zu of %zu VIPs were assigned: "
-					       "enlarge the pool of class %s or lower the count",
-					       meta->namespace, meta->name, got->ingress_count,
-					       got->wanted, got->class->meta.name));
+			add(list,
+			    json_sprintf("service %s/%s: %zu of %zu VIPs were assigned from class "
+					 "%s",
+					 meta->namespace, meta->name, got->ingress_count,
+					 got->wanted, got->class->meta.name),
+			    "enlarge the pool of the class or lower the count");
 		if (!controller_service_healthy(daemon->controller, got->service))
-			add(list, json_sprintf("service %s/%s: the ingress on this node does not "
-					       "answer: check the pods or server behind it",
-					       meta->namespace, meta->name));
+			add(list,
+			    json_sprintf("service %s/%s: the ingress on this node does not answer",
+					 meta->namespace, meta->name),
+			    "check the pods or the server behind it");
 	}
 }
 
@@ -95,20 +104,25 @@ json_t *status_problems(const struct daemon *daemon)
 		interface_problems(daemon, i, list);
 	service_problems(daemon, list);
 	if (view.failure != NULL)
-		add(list, json_sprintf("source: the last reload failed, the last good state is "
-				       "kept: %s",
-				       view.failure));
+		add(list,
+		    json_sprintf("source: the last reload failed, the last good state is kept: %s",
+				 view.failure),
+		    "correct the file; it is read again when it changes");
 	if (daemon->config_failure[0] != '\0')
-		add(list, json_sprintf("configuration: the last reload failed, the last good one "
-				       "is kept: %s",
-				       daemon->config_failure));
+		add(list,
+		    json_sprintf("configuration: the last reload failed, the last good one is "
+				 "kept: %s",
+				 daemon->config_failure),
+		    "correct the file and send SIGHUP");
 	if (daemon->restart_keys[0] != '\0')
-		add(list, json_sprintf("configuration: restart vipgate for these to take effect: "
-				       "%s",
-				       daemon->restart_keys));
+		add(list,
+		    json_sprintf("configuration: changed, but not in effect: %s",
+				 daemon->restart_keys),
+		    "restart vipgate");
 	if (keeper_failures(daemon->keeper) > 0)
-		add(list, json_sprintf("state_dir %s: %llu writes failed: check space and rights",
-				       daemon->config->state_dir,
-				       (unsigned long long)keeper_failures(daemon->keeper)));
+		add(list,
+		    json_sprintf("state_dir %s: %llu writes failed", daemon->config->state_dir,
+				 (unsigned long long)keeper_failures(daemon->keeper)),
+		    "check space and rights");
 	return list;
 }
