@@ -279,6 +279,15 @@ static void set_link(struct hostnet *hostnet, struct claim *claim, bool up)
 	hostnet->link(hostnet->arg, claim->netdev, up);
 }
 
+static void look_at_link(struct hostnet *hostnet, struct claim *claim)
+{
+	struct link link;
+	bool there = link_get(&hostnet->netlink, claim->current, &link) == 0 &&
+		     link.ifindex == claim->ifindex;
+
+	set_link(hostnet, claim, there && link_flags_up(link.flags));
+}
+
 static void link_changed(struct hostnet *hostnet, const struct nlmsghdr *message)
 {
 	const struct ifinfomsg *info = mnl_nlmsg_get_payload(message);
@@ -304,7 +313,8 @@ static void link_changed(struct hostnet *hostnet, const struct nlmsghdr *message
 				    claim->current, name, claim->netdev);
 			(void)snprintf(claim->current, sizeof(claim->current), "%s", name);
 		}
-		set_link(hostnet, claim, link_flags_up(info->ifi_flags));
+		/* What it says may be of before the claim, or of before the last request. */
+		look_at_link(hostnet, claim);
 	}
 }
 
@@ -336,8 +346,6 @@ static void take_event(struct hostnet *hostnet, const struct nlmsghdr *message)
 /* Notifications were lost: everything may have changed. */
 static void look_again(struct hostnet *hostnet)
 {
-	struct link link;
-
 	hostnet->loopback.dirty = true;
 	replypath_notice(&hostnet->replypath);
 	for (size_t i = 0; i < hostnet->port_count; i++)
@@ -345,13 +353,8 @@ static void look_again(struct hostnet *hostnet)
 	for (size_t i = 0; i < hostnet->claim_count; i++) {
 		struct claim *claim = &hostnet->claims[i];
 
-		if (claim->ifindex == 0)
-			continue;
-		if (link_get(&hostnet->netlink, claim->current, &link) < 0 ||
-		    link.ifindex != claim->ifindex)
-			set_link(hostnet, claim, false);
-		else
-			set_link(hostnet, claim, link_flags_up(link.flags));
+		if (claim->ifindex != 0)
+			look_at_link(hostnet, claim);
 	}
 }
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <time.h>
 
 #include <linux/netlink.h>
@@ -20,6 +21,8 @@
 
 int netlink_open(struct netlink *netlink, int bus)
 {
+	/* Never reached, as answers come within the request; a lost one must not stop the loop. */
+	const struct timeval patience = {.tv_sec = 1};
 	int one = 1, error;
 
 	*netlink = (struct netlink){.seq = (uint32_t)time(NULL)};
@@ -31,7 +34,8 @@ int netlink_open(struct netlink *netlink, int bus)
 		netlink_close(netlink);
 		return error;
 	}
-	netlink->portid = mnl_socket_get_portid(netlink->socket);
+	(void)setsockopt(mnl_socket_get_fd(netlink->socket), SOL_SOCKET, SO_RCVTIMEO, &patience,
+			 sizeof(patience));
 	/* Only speed and strictness hang on these: without the first, acknowledgements carry the
 	 * request; without the second, dumps are filtered here alone. */
 	(void)mnl_socket_setsockopt(netlink->socket, NETLINK_CAP_ACK, &one, sizeof(one));
@@ -191,6 +195,19 @@ struct nlmsghdr *netlink_batch_next(struct netlink_batch *batch, uint16_t type, 
 	return netlink_prepare(batch->netlink, batch->data + batch->len, type, flags);
 }
 
+/* Other requests may have been made while the batch grew: its answers need numbers in a row. */
+static uint32_t batch_number(struct netlink_batch *batch)
+{
+	struct nlmsghdr *message = (struct nlmsghdr *)batch->data;
+	uint32_t first = batch->netlink->seq + 1;
+
+	for (size_t i = 0; i < batch->count; i++) {
+		message->nlmsg_seq = ++batch->netlink->seq;
+		message = (struct nlmsghdr *)((char *)message + MNL_ALIGN(message->nlmsg_len));
+	}
+	return first;
+}
+
 static void batch_report(struct netlink_batch *batch, const int *errors)
 {
 	const struct nlmsghdr *message = (const struct nlmsghdr *)batch->data;
@@ -205,13 +222,14 @@ static void batch_report(struct netlink_batch *batch, const int *errors)
 void netlink_batch_flush(struct netlink_batch *batch)
 {
 	_Alignas(struct nlmsghdr) char buf[32768];
-	const struct nlmsghdr *first = (const struct nlmsghdr *)batch->data;
 	int errors[BATCH_MAX];
 	size_t answered = 0;
+	uint32_t first;
 	int failed = 0;
 
 	if (batch->count == 0)
 		return;
+	first = batch_number(batch);
 	if (mnl_socket_sendto(batch->netlink->socket, batch->data, batch_end(batch)) < 0)
 		failed = -errno;
 	for (size_t i = 0; i < batch->count; i++)
@@ -225,7 +243,7 @@ void netlink_batch_flush(struct netlink_batch *batch)
 			failed = -errno;
 		for (; len > 0 && mnl_nlmsg_ok(message, left);
 		     message = mnl_nlmsg_next(message, &left)) {
-			uint32_t i = message->nlmsg_seq - first->nlmsg_seq;
+			uint32_t i = message->nlmsg_seq - first;
 
 			if (message->nlmsg_type != NLMSG_ERROR || i >= batch->count)
 				continue;

@@ -22,7 +22,6 @@
 
 struct netlink {
 	struct mnl_socket *socket;
-	unsigned int portid;
 	uint32_t seq;
 };
 
