@@ -63,7 +63,22 @@ struct ipam_previous {
 };
 
 /*
- * Allocates. The result points into `set`, which must outlive it. reserved: addresses that are
+ * Allocates, in the order of design §6: earlier allocations, adoption from status, pins, then the
+ * lowest free addresses for Services by age, namespace and name.
+ *
+ * Families: as stated; with a dual-stack policy the other one too, IPv4 first when none is stated.
+ * Single stack and none stated (the file source; an API server always states them): the family of
+ * the first pin, else of what the Service has already, else IPv4 when the class has IPv4 addresses,
+ * else IPv6.
+ * Pins: index i gets pin i of its family or nothing; indices without a pin are served as usual.
+ * A class whose pool overlaps that of an older one keeps its allocations and makes no new ones.
+ *
+ * Reasons of messages. On Services: IPAllocated (new ones only), ClearAssignment, and the warnings
+ * AllocationFailed ("2 of 3 public IPs were assigned: …"), ClassMismatch, InvalidCount, InvalidPin.
+ * On classes, all warnings: InvalidPool, PoolOverlap, SecondDefault. Warnings come with every run
+ * as long as their cause lasts.
+ *
+ * The result points into `set`, which must outlive it. reserved: addresses that are
  * never allocated beside those of the set's Nodes (this node's own, gateways). previous: in any
  * order. Returns NULL and ENOMEM. The order of the set's arrays never changes the result.
  */

@@ -72,6 +72,10 @@ struct ipam_run {
  */
 int ipam_claims_collect(struct ipam_run *run, const struct ipam_previous *previous, size_t count);
 
+/* Does all that comes before the first address is given. 0 or -ENOMEM. */
+int ipam_prepare(struct ipam_run *run, const struct ipam_previous *previous, size_t previous_count,
+		 const struct ip *reserved, size_t reserved_count);
+
 /* Makes the result out of a finished run. NULL and ENOMEM. */
 struct ipam_result *ipam_result_build(struct ipam_run *run);
 

@@ -64,23 +64,28 @@ static void recall(const struct plan_run *run, const struct plan *previous,
 	}
 }
 
-struct rest {
-	uint64_t hash;
-	uint32_t node;
-};
+/* The low bits of a sort key that hold a node's number; the others are its hash. */
+#define NODE_BITS 24
 
-static int rest_cmp(const void *left, const void *right)
+/* Shell's sort: lists are short, and qsort's calls would take most of the time of a large plan. */
+static void keys_sort(uint64_t *keys, size_t count)
 {
-	const struct rest *a = left, *b = right;
+	static const size_t gaps[] = {1750, 701, 301, 132, 57, 23, 10, 4, 1}; /* Ciura's */
 
-	if (a->hash != b->hash)
-		return a->hash < b->hash ? -1 : 1;
-	return a->node < b->node ? -1 : 1;
+	for (size_t g = 0; g < sizeof(gaps) / sizeof(gaps[0]); g++)
+		for (size_t i = gaps[g]; i < count; i++) {
+			uint64_t key = keys[i];
+			size_t j = i;
+
+			for (; j >= gaps[g] && keys[j - gaps[g]] > key; j -= gaps[g])
+				keys[j] = keys[j - gaps[g]];
+			keys[j] = key;
+		}
 }
 
 /* The whole list of one VIP: preferred, first and second choice, the others by hash. */
 static size_t list_nodes(const struct plan_run *run, const struct plan_work *work, uint32_t first,
-			 uint32_t second, uint32_t *list, struct rest *rest)
+			 uint32_t second, uint32_t *list, uint64_t *keys)
 {
 	size_t count = 0, others = 0;
 
@@ -97,12 +102,12 @@ static size_t list_nodes(const struct plan_run *run, const struct plan_work *wor
 		for (size_t j = 0; j < count && !listed; j++)
 			listed = list[j] == node;
 		if (!listed)
-			rest[others++] =
-				(struct rest){balance_mix(work->hash ^ run->node_hash[node]), node};
+			keys[others++] =
+				balance_mix(work->hash ^ run->node_hash[node]) << NODE_BITS | node;
 	}
-	qsort(rest, others, sizeof(*rest), rest_cmp);
+	keys_sort(keys, others);
 	for (size_t i = 0; i < others; i++)
-		list[count++] = rest[i].node;
+		list[count++] = keys[i] & ((1u << NODE_BITS) - 1);
 	return count;
 }
 
@@ -122,10 +127,10 @@ static int write_down(struct plan *plan, struct plan_run *run, const struct plan
 	const char **names = arena_array(run->arena, run->node_count + 1, sizeof(char *));
 	const char **classes = arena_array(run->arena, run->set->class_count + 1, sizeof(char *));
 	uint32_t *list = arena_array(run->arena, run->node_count + 1, sizeof(*list));
-	struct rest *rest = arena_array(run->arena, run->node_count + 1, sizeof(*rest));
+	uint64_t *keys = arena_array(run->arena, run->node_count + 1, sizeof(*keys));
 
 	plan->vips = arena_array(plan->arena, run->count + 1, sizeof(*plan->vips));
-	if (!names || !classes || !list || !rest || !plan->vips)
+	if (!names || !classes || !list || !keys || !plan->vips)
 		return -ENOMEM;
 	for (size_t n = 0; n < run->node_count; n++) {
 		names[n] = arena_strdup(plan->arena, run->nodes[n]->meta.name);
@@ -139,7 +144,7 @@ static int write_down(struct plan *plan, struct plan_run *run, const struct plan
 		vip->address = work->vip->address;
 		vip->class = class_copy(plan, run, work->vip->class, classes);
 		vip->node_count =
-			list_nodes(run, work, choice->first[i], choice->second[i], list, rest);
+			list_nodes(run, work, choice->first[i], choice->second[i], list, keys);
 		vip->nodes = arena_array(plan->arena, vip->node_count + 1, sizeof(char *));
 		if (!vip->class || !vip->nodes)
 			return -ENOMEM;
