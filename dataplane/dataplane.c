@@ -18,6 +18,7 @@
 #include "ethdev.h"
 #include "iface.h"
 #include "kport.h"
+#include "pool.h"
 #include "dplog.h"
 #include "runtime.h"
 #include "worker.h"
@@ -134,6 +135,14 @@ static int rcu_create(struct dataplane *dp, size_t workers)
 	return 0;
 }
 
+static bool any_pci(const struct dataplane_config *config)
+{
+	for (size_t i = 0; i < config->interface_count; i++)
+		if (eal_device_is_pci(config->interfaces[i].device))
+			return true;
+	return false;
+}
+
 static int shared_create(struct dataplane *dp, const struct dataplane_config *config)
 {
 	dp->adaptive = config->idle == DATAPLANE_IDLE_ADAPTIVE;
@@ -144,9 +153,9 @@ static int shared_create(struct dataplane *dp, const struct dataplane_config *co
 	if (dp->event_fd < 0)
 		return -errno;
 	dp->events = rte_ring_create("events", EVENT_RING, SOCKET_ID_ANY, RING_F_SC_DEQ);
-	dp->send_pool = rte_pktmbuf_pool_create("send", SEND_POOL, SEND_CACHE, FRAME_TAG_SIZE,
-						RTE_PKTMBUF_HEADROOM + DATAPLANE_FRAME_MAX + 64,
-						SOCKET_ID_ANY);
+	dp->send_pool = pool_create("send", SEND_POOL, SEND_CACHE,
+				    RTE_PKTMBUF_HEADROOM + DATAPLANE_FRAME_MAX + 64, SOCKET_ID_ANY,
+				    any_pci(config));
 	if (dp->events == NULL || dp->send_pool == NULL)
 		return -ENOMEM;
 	return rcu_create(dp, config->lcore_count);
@@ -282,28 +291,6 @@ static void lanes_free(struct iface *iface)
 	}
 }
 
-/* How many mbufs of a pool are out beyond what a driver is known to keep; says so. */
-static size_t pool_missing(const struct rte_mempool *pool, size_t kept)
-{
-	size_t out;
-
-	if (pool == NULL)
-		return 0;
-	out = rte_mempool_in_use_count(pool);
-	if (out > kept) {
-		dplog(DATAPLANE_LOG_ERROR,
-		      "%zu packet buffers of pool %s are missing at the end (%zu of %u out, a "
-		      "driver may keep %zu)",
-		      out - kept, pool->name, out, pool->size, kept);
-		return out - kept;
-	}
-	if (out > 0)
-		dplog(DATAPLANE_LOG_DEBUG,
-		      "%zu packet buffers of pool %s went down with the rings of their driver", out,
-		      pool->name);
-	return 0;
-}
-
 static int iface_end(struct iface *iface)
 {
 	int64_t balance = counters_balance(iface);
@@ -383,6 +370,7 @@ int dataplane_start(const struct dataplane_config *config, struct dataplane **ou
 		return ret;
 	}
 	started = true;
+	dplog_hush_bpf();
 	ret = shared_create(dp, config);
 	if (ret == 0)
 		ret = workers_create(dp, config);

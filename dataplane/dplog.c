@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* DPDK's log lines, cut out of its stream and handed to the caller's log function by one thread. */
+#include <dlfcn.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -49,12 +50,15 @@ void dplog(enum dataplane_log_level level, const char *format, ...)
 	hand_over(level, message);
 }
 
-/* What is worth a line of ours: DPDK is talkative at its start, and "notice" is its small talk. */
+/*
+ * DPDK's errors are warnings here: what stops us is said once more, with its context, by whoever
+ * asked for it. "Notice" and "info" are small talk.
+ */
 static enum dataplane_log_level level_of(int dpdk_level)
 {
 	if (dpdk_level < 0 || dpdk_level > (int)RTE_LOG_WARNING)
 		return DATAPLANE_LOG_DEBUG;
-	return dpdk_level == (int)RTE_LOG_WARNING ? DATAPLANE_LOG_WARNING : DATAPLANE_LOG_ERROR;
+	return dpdk_level == (int)RTE_LOG_WARNING ? DATAPLANE_LOG_INFO : DATAPLANE_LOG_WARNING;
 }
 
 /* Ends the current line. Called with the lock held; returns with it held. */
@@ -67,7 +71,10 @@ static void line_end(enum dataplane_log_level level)
 	if (state.line[0] == '\0')
 		return;
 	memcpy(text, state.line, sizeof(text));
-	if (level == DATAPLANE_LOG_ERROR)
+	/* A driver's own words say more than those of the layers above it. */
+	if (level == DATAPLANE_LOG_WARNING &&
+	    (state.last_error[0] == '\0' ||
+	     (strncmp(text, "EAL: ", 5) != 0 && strncmp(text, "vdev_", 5) != 0)))
 		memcpy(state.last_error, text, sizeof(text));
 	if (pthread_equal(pthread_self(), state.owner)) {
 		pthread_mutex_unlock(&state.lock);
@@ -81,11 +88,8 @@ static void line_end(enum dataplane_log_level level)
 	}
 }
 
-static ssize_t stream_write(void *cookie, const char *buf, size_t len)
+static void text_add(const char *buf, size_t len, enum dataplane_log_level level)
 {
-	enum dataplane_log_level level = level_of(rte_log_cur_msg_loglevel());
-
-	(void)cookie;
 	pthread_mutex_lock(&state.lock);
 	for (size_t i = 0; i < len; i++) {
 		if (buf[i] == '\n')
@@ -94,7 +98,45 @@ static ssize_t stream_write(void *cookie, const char *buf, size_t len)
 			state.line[state.len++] = buf[i];
 	}
 	pthread_mutex_unlock(&state.lock);
+}
+
+static ssize_t stream_write(void *cookie, const char *buf, size_t len)
+{
+	(void)cookie;
+	text_add(buf, len, level_of(rte_log_cur_msg_loglevel()));
 	return (ssize_t)len;
+}
+
+/* The levels of libbpf and libxdp begin with 0, a warning. */
+static int bpf_print(int level, const char *format, va_list args)
+{
+	char text[LINE_LEN];
+
+	if (level > 0)
+		return 0;
+	vsnprintf(text, sizeof(text), format, args);
+	text_add(text, strlen(text), DATAPLANE_LOG_DEBUG);
+	return 0;
+}
+
+void dplog_hush_bpf(void)
+{
+	static const char *const names[][2] = {
+		{"libbpf.so.1", "libbpf_set_print"},
+		{"libxdp.so.1", "libxdp_set_print"},
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		void *library = dlopen(names[i][0], RTLD_NOW | RTLD_NOLOAD);
+		void *(*set_print)(int (*)(int, const char *, va_list));
+
+		if (library == NULL)
+			continue;
+		*(void **)&set_print = dlsym(library, names[i][1]);
+		if (set_print != NULL)
+			set_print(bpf_print);
+		dlclose(library); /* the driver holds it open */
+	}
 }
 
 void dplog_open(dplog_fn *log)

@@ -18,10 +18,13 @@ void dplog_open(dplog_fn *log);
 __attribute__((format(printf, 2, 3))) void dplog(enum dataplane_log_level level, const char *format,
 						 ...);
 
+/* Once drivers are loaded: libbpf and libxdp, where one of them uses these, take the same way. */
+void dplog_hush_bpf(void);
+
 /* Hands over the lines that other threads left. Called by the thread that called dplog_open(). */
 void dplog_flush(void);
 
-/* The last line of DPDK with level error, or "" since dplog_forget(). */
+/* What a driver last complained of, or "" since dplog_forget(). */
 const char *dplog_last_error(void);
 void dplog_forget(void);
 

@@ -12,6 +12,7 @@
 #include "kport.h"
 #include "dplog.h"
 #include "netdev.h"
+#include "pool.h"
 #include "waitfd.h"
 
 #define TAP_MAX_QUEUES	  4    /* net_tap's */
@@ -209,20 +210,20 @@ static uint16_t data_room(const struct iface *iface)
 				 (unsigned int)DEFAULT_DATA_ROOM);
 }
 
-static int pool_create(struct iface *iface, const struct dataplane_config *config, char *error,
-		       size_t error_len)
+static int memory_create(struct iface *iface, const struct dataplane_config *config, char *error,
+			 size_t error_len)
 {
 	unsigned int count = pool_mbufs(iface, config);
 	uint16_t room = data_room(iface);
+	bool hardware = eal_device_is_pci(iface->device) || iface->keeps_mbufs;
 	char name[RTE_MEMPOOL_NAMESIZE];
 	uint64_t bytes;
 
 	snprintf(name, sizeof(name), "iface%u", iface->index);
-	iface->pool = rte_pktmbuf_pool_create(name, count, POOL_CACHE, FRAME_TAG_SIZE, room,
-					      eal_hugepages() ? iface->socket : SOCKET_ID_ANY);
+	iface->pool = pool_create(name, count, POOL_CACHE, room, iface->socket, hardware);
 	if (iface->pool != NULL)
 		return 0;
-	bytes = (uint64_t)count * (sizeof(struct rte_mbuf) + FRAME_TAG_SIZE + room + 64);
+	bytes = pool_bytes(count, room, hardware);
 	snprintf(error, error_len,
 		 "interface %s needs %u packet buffers, %" PRIu64
 		 " MB, and that does not fit into memory: %u (for all interfaces) on NUMA node "
@@ -329,6 +330,8 @@ static int port_open(struct iface *iface, const struct dataplane_config *config,
 			 strerror(-ret));
 		return ret;
 	}
+	if (rte_is_zero_ether_addr(&iface->env.mac)) /* net_ring has none of its own */
+		rte_eth_random_addr(iface->env.mac.addr_bytes);
 	snprintf(iface->driver, sizeof(iface->driver), "%s", info.driver_name);
 	iface->keeps_mbufs = strcmp(iface->driver, "net_af_xdp") == 0;
 	iface->link_known = iface->netdev[0] == '\0';
@@ -346,7 +349,7 @@ static int port_open(struct iface *iface, const struct dataplane_config *config,
 	iface->tx_desc = TX_DESC;
 	ret = port_configure(iface, &info, error, error_len);
 	if (ret == 0)
-		ret = pool_create(iface, config, error, error_len);
+		ret = memory_create(iface, config, error, error_len);
 	if (ret == 0)
 		ret = queues_setup(iface, error, error_len);
 	return ret;
