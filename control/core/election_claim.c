@@ -43,13 +43,31 @@ static void claim_best(struct election *e, struct vip *vip, uint64_t epoch, uint
 	vip_dirty(e, vip);
 }
 
+/*
+ * Two owners that only a chain of relays connects are gone to each other by rule 5 and would outbid
+ * each other with every message. A node claims a VIP so often in a second and then waits, whoever
+ * answers meanwhile: no more answerers than the cut makes anyway (G6).
+ */
+static bool claim_too_often(struct election *e, const struct vip *vip)
+{
+	const uint64_t oldest = vip->claim_ns[vip->claim_next];
+
+	if (oldest == 0 || e->now_ns - oldest >= CLAIM_PERIOD_NS)
+		return false;
+	if (oldest + CLAIM_PERIOD_NS < e->due_ns)
+		e->due_ns = oldest + CLAIM_PERIOD_NS;
+	return true;
+}
+
 void claim_make(struct election *e, struct vip *vip, enum election_cause cause)
 {
 	const uint32_t former = vip->owner;
 	const uint64_t epoch = vip->seen + 1;
 
-	if (epoch >= HEARTBEAT_EPOCH_LIMIT)
-		return; /* nobody could hear it */
+	if (epoch >= HEARTBEAT_EPOCH_LIMIT || claim_too_often(e, vip))
+		return; /* nobody could hear it, or not now */
+	vip->claim_ns[vip->claim_next] = e->now_ns;
+	vip->claim_next = (vip->claim_next + 1) % CLAIMS_SECOND;
 	if (!vip->mine)
 		e->owned++;
 	vip->mine = true;

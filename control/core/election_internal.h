@@ -19,6 +19,8 @@
 #define PRESENT_NS	(1000 * MS) /* a beat lists whom it heard this recently */
 #define TWIN_NS		(10000 * MS)
 #define WITHDRAWN_NS	(600000 * MS)
+#define CLAIMS_SECOND	3 /* claims of one VIP that a node makes in CLAIM_PERIOD_NS */
+#define CLAIM_PERIOD_NS (1000 * MS)
 #define ELECTION_DIRTY	256 /* VIPs to look at again; when more are, all are looked at */
 #define ROWS_PAGES_TURN 64  /* pages that one turn sends at most */
 
@@ -85,6 +87,8 @@ struct vip {
 	uint64_t withdrawn_until_ns; /* 0: no withdrawal of ours to state */
 	uint64_t beaten_epoch;	     /* lower claim of a live node that we answered by announcing */
 	uint32_t beaten_owner;
+	uint64_t claim_ns[CLAIMS_SECOND]; /* our last claims of it, a ring; 0 none */
+	unsigned int claim_next;
 	/* plan */
 	const uint32_t *nodes;
 	size_t node_count;

@@ -255,6 +255,21 @@ void node_event(struct sim *sim, unsigned int index, const struct election_event
 		node_stop(sim, index);
 }
 
+struct accepted {
+	uint32_t node;
+	uint64_t boot_id;
+	bool found;
+};
+
+static void find_accepted(void *arg, const struct election_peer_view *view)
+{
+	struct accepted *accepted = arg;
+
+	if (view->node == accepted->node && view->boot_id == accepted->boot_id)
+		accepted->found = true;
+}
+
+/* A boot that is not accepted yet may be a replay: it is no company (rule 2 (c)). */
 static void message(struct sim *sim, unsigned int index, const struct frame *frame)
 {
 	struct sim_node *node = &sim->nodes[index];
@@ -280,10 +295,16 @@ static void message(struct sim *sim, unsigned int index, const struct frame *fra
 		if (!event.message.echo_management &&
 		    event.message.echo_sent_ns > node->confirmed_ns)
 			node->confirmed_ns = event.message.echo_sent_ns;
-		if (heartbeat.lapsed_ms == 0)
-			node->company_ns = sim->now;
 	}
 	node_event(sim, index, &event);
+	if (heartbeat.path == HEARTBEAT_FRONT && heartbeat.kind == HEARTBEAT_BEAT &&
+	    heartbeat.lapsed_ms == 0 && !sim->gateways && node->running) {
+		struct accepted accepted = {id.node, id.boot_id, false};
+
+		election_peers(node->election, find_accepted, &accepted);
+		if (accepted.found)
+			node->company_ns = sim->now;
+	}
 }
 
 static void management_beats(struct sim *sim, unsigned int index)
