@@ -80,14 +80,20 @@ static bool needs_v6(const struct config_interface *interface)
 	return false;
 }
 
-/* accept_ra, accept_dad and the like stay as they are: the link-local address is the kernel's. */
+/*
+ * accept_ra and the like stay as they are. accept_dad does not: until the link-local address has
+ * gone through DAD, some two seconds, the kernel solicits no neighbour for a packet from a VIP on
+ * lo (ndisc_send_ns() finds no source), so that replies to new clients would be lost meanwhile. The
+ * address is made from the NIC's own MAC.
+ */
 static int set_v6(struct sysctls *sysctls, const struct config_interface *interface)
 {
-	const char *const settings[][2] = {{"accept_redirects", "0"}, {"disable_ipv6", "0"}};
+	const char *const settings[][2] = {
+		{"accept_redirects", "0"}, {"accept_dad", "0"}, {"disable_ipv6", "0"}};
 	char path[SYSCTL_PATH_MAX];
 	int error;
 
-	for (size_t i = 0; i < (needs_v6(interface) ? 2u : 1u); i++) {
+	for (size_t i = 0; i < (needs_v6(interface) ? 3u : 2u); i++) {
 		(void)snprintf(path, sizeof(path), "net/ipv6/conf/%s/%s", interface->kernel_name,
 			       settings[i][0]);
 		error = sysctl_set(sysctls, path, settings[i][1]);
