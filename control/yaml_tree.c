@@ -36,7 +36,7 @@ static struct object_where where_of(const struct yaml_reader *reader, const yaml
 
 static const struct tree_node *stop(struct yaml_reader *reader, int error)
 {
-	if (reader->error == 0)
+	if (reader->error == 0 || error == -ENOMEM)
 		reader->error = error;
 	return NULL;
 }
