@@ -11,32 +11,11 @@
 #include "log.h"
 #include "replypath_rule.h"
 
-/* Repairs, one a second, until nftables that failed is tried again. */
-#define NFTABLES_RETRY 30
-
 void replypath_init(struct replypath *replypath, struct netlink *netlink)
 {
 	*replypath = (struct replypath){.netlink = netlink};
-}
-
-static void open_nftables(struct replypath *replypath)
-{
-	int error;
-
-	if (replypath->nftables_open)
-		return;
-	error = netlink_open(&replypath->nftables, NETLINK_NETFILTER);
-	if (error < 0)
-		log_warning("netlink of nftables cannot be opened: %s", strerror(-error));
-	replypath->nftables_open = error == 0;
-}
-
-static void write_nftables(struct replypath *replypath)
-{
-	open_nftables(replypath);
-	replypath->nftables_failed =
-		!replypath->nftables_open || replypath_nftables_write(replypath) < 0;
-	replypath->retry = NFTABLES_RETRY;
+	nftables_table_init(&replypath->nftables, "inet",
+			    "a reply may leave the node by another way than its request came in");
 }
 
 static bool used(const struct replypath *replypath)
@@ -120,14 +99,11 @@ int replypath_add(struct replypath *replypath, const char *name, unsigned int if
 		return error;
 	}
 	/* The first port also clears away what a killed predecessor with gateways left. */
-	if (gateway_count != 0) {
-		write_nftables(replypath);
-	} else if (first) {
-		open_nftables(replypath);
-		if (replypath->nftables_open)
-			(void)replypath_nftables_remove(replypath, true);
-	}
-	return 0;
+	if (gateway_count != 0)
+		error = replypath_nftables_write(replypath);
+	else if (first)
+		nftables_table_remove(&replypath->nftables);
+	return error < 0 ? error : 0;
 }
 
 int replypath_vips_set(struct replypath *replypath, const char *name, const struct ip *vips,
@@ -175,20 +151,11 @@ void replypath_repair(struct replypath *replypath)
 		log_warning("reply path: %d rules or routes were missing or changed, put right "
 			    "again",
 			    changes);
-	if (replypath->nftables_failed) {
-		if (replypath->retry-- == 0)
-			write_nftables(replypath);
-	} else if (!replypath_nftables_whole(replypath)) {
-		log_warning("reply path: somebody flushed nftables' table inet " REPLYPATH_NFT_TABLE
-			    ", written again");
-		write_nftables(replypath);
-	}
+	nftables_table_repair(&replypath->nftables);
 }
 
 void replypath_undo(struct replypath *replypath)
 {
-	bool was_used = used(replypath);
-
 	if (replypath->port_count == 0)
 		return;
 	for (size_t i = 0; i < replypath->port_count; i++) {
@@ -197,8 +164,7 @@ void replypath_undo(struct replypath *replypath)
 			(struct ip){{0}};
 	}
 	(void)replypath_rules_sync(replypath);
-	if (was_used && !replypath->nftables_failed)
-		(void)replypath_nftables_remove(replypath, false);
+	nftables_table_remove(&replypath->nftables);
 }
 
 void replypath_fini(struct replypath *replypath)
@@ -208,7 +174,6 @@ void replypath_fini(struct replypath *replypath)
 		ip_set_fini(&replypath->ports[i].vips);
 	}
 	free(replypath->ports);
-	if (replypath->nftables_open)
-		netlink_close(&replypath->nftables);
+	nftables_table_fini(&replypath->nftables);
 	*replypath = (struct replypath){0};
 }

@@ -21,6 +21,7 @@
 
 #include "ip_set.h"
 #include "netlink.h"
+#include "nftables.h"
 
 /*
  * Kernel port n (from 1) has the mark n << REPLYPATH_MARK_SHIFT, in packet marks and connection
@@ -31,7 +32,6 @@
 #define REPLYPATH_MARK_MASK  0xf0u
 #define REPLYPATH_PORTS_MAX  15
 
-#define REPLYPATH_NFT_TABLE	"vipgate" /* of family inet */
 #define REPLYPATH_TABLE		42260u
 #define REPLYPATH_PRIORITY	4226u  /* after `local` (0), before `main` (32766) */
 #define REPLYPATH_LAST_PRIORITY 32800u /* after `default` (32767) */
@@ -48,12 +48,8 @@ struct replypath_port {
 
 struct replypath {
 	struct netlink *netlink;
-	struct netlink nftables; /* asks whether our table is as we left it */
-	bool nftables_open, nftables_failed;
+	struct nftables_table nftables;
 	bool rules_dirty;
-	uint32_t generation;   /* of the ruleset, when we looked last */
-	size_t nftables_rules; /* that our table has when it is whole */
-	unsigned int retry;    /* repairs until a failed nftables is tried again */
 	struct replypath_port *ports;
 	size_t port_count;
 };

@@ -16,12 +16,22 @@ int replypath_routes_sync(struct replypath *replypath, const struct replypath_po
 /* Empties a port's table. */
 void replypath_routes_flush(struct replypath *replypath, const struct replypath_port *port);
 
-/* Writes the nftables table anew, for the ports that have a gateway. 0 or −errno, logged. */
+/* Writes the nftables table anew, for the ports that have a gateway. 0 or −errno. */
 int replypath_nftables_write(struct replypath *replypath);
-/* Removes it; leftover: only if a killed predecessor left one. 0 or −errno, logged. */
-int replypath_nftables_remove(struct replypath *replypath, bool leftover);
-/* Whether the table is as we wrote it. Cheap while nobody changes any nftables rule. */
-bool replypath_nftables_whole(struct replypath *replypath);
+
+/* What came of a batch; replypath_answered() is its callback, and logs what failed. */
+struct replypath_counts {
+	int changes, error;
+};
+void replypath_answered(void *arg, const struct nlmsghdr *request, int error);
+
+/* The port's gateway of a family, or NULL. */
+static inline const struct ip *replypath_gateway(const struct replypath_port *port, bool v4)
+{
+	const struct ip *gateway = &port->gateways[v4 ? 0 : 1];
+
+	return ip_is_none(gateway) ? NULL : gateway;
+}
 
 static inline bool replypath_port_used(const struct replypath_port *port)
 {

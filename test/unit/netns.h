@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -71,6 +72,17 @@ static const char *output(const char *command)
 static bool shows(const char *command, const char *text)
 {
 	return strstr(output(command), text) != NULL;
+}
+
+/* Waits for what the kernel does on its own, some time after a request. */
+__attribute__((unused)) static void await_shown(const char *command, const char *text)
+{
+	for (unsigned int i = 0; i < 5000; i++) {
+		if (shows(command, text))
+			return;
+		(void)poll(NULL, 0, 1);
+	}
+	fail_msg("%s never shows \"%s\"", command, text);
 }
 
 /* Why namespaces cannot be made here, or NULL. */
