@@ -42,9 +42,10 @@ struct vip_table;
 struct vip_table *vip_table_create(const struct vip_spec *vips, size_t count);
 void vip_table_free(struct vip_table *table);
 
+/* NULL is an empty table. */
 size_t vip_table_count(const struct vip_table *table);
 
-/* The index of an address in the table, or -1. */
+/* The index of an address, which is its place among the specs, or -1. NULL is an empty table. */
 int vip_table_lookup(const struct vip_table *table, const struct ip *address);
 
 /* Whether this node answers for the VIP at index now; and the one writer of that. */
