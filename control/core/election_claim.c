@@ -351,3 +351,15 @@ void claims_announce(struct election *e)
 		if (e->vips[i]->mine)
 			vip_action(e, ELECTION_ANNOUNCE, e->vips[i], 0, ELECTION_CAUSE_NONE);
 }
+
+/*
+ * A peer is heard again whose last rows claim what is ours by now: it went on answering and
+ * announcing meanwhile, and stops when it hears us, without a word that we would notice.
+ */
+void claims_healed(struct election *e, int slot)
+{
+	for (size_t i = 0; e->owned > 0 && i < e->vip_count; i++)
+		if (e->vips[i]->mine && (e->vips[i]->listed & slot_bit(slot)))
+			vip_action(e, ELECTION_ANNOUNCE, e->vips[i], e->nodes[slot],
+				   ELECTION_CAUSE_CONFLICT);
+}

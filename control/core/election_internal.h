@@ -211,6 +211,7 @@ void claim_seen(struct election *e, struct vip *vip, uint64_t epoch);
 void claim_stop(struct election *e, struct vip *vip, enum election_cause cause, uint32_t other);
 void claims_turn_end(struct election *e);
 void claims_announce(struct election *e);
+void claims_healed(struct election *e, int slot);
 unsigned int claim_rank(const struct election *e, const struct vip *vip);
 
 /* election_offer.c */

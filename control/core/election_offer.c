@@ -34,6 +34,9 @@ bool offer_take(struct election *e, struct vip *vip)
 		}
 		e->rebalance_taken_ns = e->now_ns;
 	}
+	/* The owner may not know yet that we are no better off: then it stays with the owner. */
+	if (!vip->healthy && owner->state != NODE_DRAINING && theirs != SIZE_MAX)
+		return false;
 	claim_make(e, vip, ELECTION_CAUSE_OFFER);
 	return vip->mine;
 }

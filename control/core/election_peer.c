@@ -149,6 +149,8 @@ void peer_judge(struct election *e, int slot)
 	if (live != peer->live) {
 		peer->live = live;
 		peer_report(e, slot);
+		if (live)
+			claims_healed(e, slot);
 		if (live && peer->rows_echo != e->rows_version)
 			e->rows_again = true;
 	}
