@@ -70,6 +70,28 @@ static void key_free(void *signer)
 	signer_free(signer);
 }
 
+static struct dataplane *dp_alloc(void)
+{
+	struct dataplane *dp = calloc(1, sizeof(*dp));
+
+	if (dp == NULL)
+		return NULL;
+	dp->event_fd = -1;
+	for (size_t i = 0; i < DATAPLANE_MAX_INTERFACES; i++)
+		dp->claim[i] = -1;
+	return dp;
+}
+
+static void dp_free(struct dataplane *dp)
+{
+	if (dp->event_fd >= 0)
+		close(dp->event_fd);
+	for (size_t i = 0; i < DATAPLANE_MAX_INTERFACES; i++)
+		if (dp->claim[i] >= 0)
+			close(dp->claim[i]);
+	free(dp);
+}
+
 static int config_check(const struct dataplane_config *config, char *error, size_t error_len)
 {
 	if (config->interface_count == 0 || config->interface_count > DATAPLANE_MAX_INTERFACES) {
@@ -105,7 +127,7 @@ static int config_check(const struct dataplane_config *config, char *error, size
 	return 0;
 }
 
-static int eal_start(const struct dataplane_config *config,
+static int eal_start(struct dataplane *dp, const struct dataplane_config *config,
 		     char devices[DATAPLANE_MAX_INTERFACES][DEVICE_LEN], char *error,
 		     size_t error_len)
 {
@@ -113,7 +135,7 @@ static int eal_start(const struct dataplane_config *config,
 
 	for (size_t i = 0; i < config->interface_count; i++) {
 		int ret = iface_prepare(&config->interfaces[i], config->lcore_count, devices[i],
-					DEVICE_LEN, error, error_len);
+					DEVICE_LEN, &dp->claim[i], error, error_len);
 
 		if (ret < 0)
 			return ret;
@@ -335,10 +357,8 @@ int dataplane_stop(struct dataplane *dp)
 	rte_mempool_free(dp->send_pool);
 	rte_ring_free(dp->events);
 	rte_free(dp->rcu);
-	if (dp->event_fd > 0)
-		close(dp->event_fd);
-	free(dp);
 	rte_eal_cleanup();
+	dp_free(dp);
 	dplog_flush();
 	return ret;
 }
@@ -359,13 +379,13 @@ int dataplane_start(const struct dataplane_config *config, struct dataplane **ou
 		snprintf(error, error_len, "the dataplane can be started once in a process");
 		return -EALREADY;
 	}
-	dp = calloc(1, sizeof(*dp));
+	dp = dp_alloc();
 	if (dp == NULL)
 		return -ENOMEM;
 	dplog_open(config->log);
-	ret = eal_start(config, devices, error, error_len);
+	ret = eal_start(dp, config, devices, error, error_len);
 	if (ret < 0) {
-		free(dp);
+		dp_free(dp);
 		dplog_flush();
 		return ret;
 	}

@@ -106,12 +106,13 @@ static int xdp_prepare(const struct dataplane_interface_config *config, const ch
 }
 
 int iface_prepare(const struct dataplane_interface_config *config, size_t workers, char *device,
-		  size_t device_len, char *error, size_t error_len)
+		  size_t device_len, int *claim, char *error, size_t error_len)
 {
 	char netdev[IFNAMSIZ];
 	unsigned int mtu;
 	int ret;
 
+	*claim = -1;
 	if (snprintf(device, device_len, "%s", config->device) >= (int)device_len - 32) {
 		snprintf(error, error_len, "device %.40s…: longer than %zu characters",
 			 config->device, device_len - 32);
@@ -131,6 +132,13 @@ int iface_prepare(const struct dataplane_interface_config *config, size_t worker
 		snprintf(error, error_len, "device %s: no netdev %s: %s", config->device, netdev,
 			 strerror(-ret));
 		return ret;
+	}
+	*claim = netdev_claim(netdev);
+	if (*claim < 0) {
+		snprintf(error, error_len, "device %s: %s", config->device,
+			 *claim == -EADDRINUSE ? "another vipgate uses this netdev"
+					       : strerror(-*claim));
+		return *claim;
 	}
 	if (device_is(config->device, "net_af_xdp"))
 		return xdp_prepare(config, netdev, workers, device, device_len, error, error_len);

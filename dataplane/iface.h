@@ -9,11 +9,12 @@
 
 /*
  * Before EAL: checks what can be checked of the netdev below a device, takes a stale XDP program
- * off it, and writes into device (of device_len bytes) the string that DPDK is to be given. Returns
- * 0 or −errno with a sentence in error.
+ * off it, and writes into device (of device_len bytes) the string that DPDK is to be given. claim:
+ * a descriptor to be closed when the device is no longer used, or −1. Returns 0 or −errno with a
+ * sentence in error.
  */
 int iface_prepare(const struct dataplane_interface_config *config, size_t workers, char *device,
-		  size_t device_len, char *error, size_t error_len);
+		  size_t device_len, int *claim, char *error, size_t error_len);
 
 /*
  * Opens the port and its kernel port, with its memory, and receives nothing yet. device: as

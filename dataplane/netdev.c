@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <linux/ethtool.h>
-
 #include <linux/if_link.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
@@ -15,6 +14,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "netdev.h"
@@ -122,6 +122,25 @@ uint64_t netdev_dropped(const char *name)
 	}
 	fclose(file);
 	return sum;
+}
+
+int netdev_claim(const char *name)
+{
+	/* An abstract socket: its names belong to the network namespace and die with the holder. */
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int len = snprintf(address.sun_path, sizeof(address.sun_path), "%cvipgate/device/%s", '\0',
+			   name);
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int ret;
+
+	if (fd < 0)
+		return -errno;
+	if (bind(fd, (struct sockaddr *)&address,
+		 (socklen_t)(offsetof(struct sockaddr_un, sun_path) + (size_t)len)) == 0)
+		return fd;
+	ret = -errno;
+	close(fd);
+	return ret;
 }
 
 struct link_message {

@@ -26,6 +26,12 @@ int netdev_numa_node(const char *name);
 uint64_t netdev_dropped(const char *name);
 
 /*
+ * Claims a netdev among the dataplanes of its network namespace, until the descriptor that it
+ * returns is closed or the process ends in whatever way. Returns −EADDRINUSE when another has it.
+ */
+int netdev_claim(const char *name);
+
+/*
  * Takes down an XDP program that a killed predecessor left attached. Returns 1 when there was one,
  * 0 when there was none.
  */

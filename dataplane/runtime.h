@@ -151,6 +151,7 @@ struct dataplane {
 	struct rte_rcu_qsbr *rcu;
 	struct rte_ring *events; /* workers → control */
 	int event_fd;
+	int claim[DATAPLANE_MAX_INTERFACES]; /* on netdevs, or −1 */
 	bool launched;
 	/* control alone */
 	struct retired *retired;

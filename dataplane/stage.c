@@ -18,6 +18,7 @@
 /* Frames of one burst that go the same way. */
 struct batch {
 	struct rte_mbuf *mbuf[BURST];
+	uint8_t answered[BURST]; /* enum packet_answer, where the packet code says so */
 	uint16_t count;
 };
 
@@ -189,25 +190,23 @@ static void to_kernel(struct lane *lane, struct rte_mbuf *mbuf, bool verified)
 	rte_pktmbuf_free(mbuf);
 }
 
-/* The answers of one burst, by kind: counted only once they have left. */
-struct answers {
-	struct batch batch;
-	uint8_t kind[BURST]; /* enum packet_answer */
-};
-
-static void answers_send(struct lane *lane, struct answers *answers)
+static void batch_add(struct batch *batch, struct rte_mbuf *mbuf, uint8_t answered)
 {
-	uint16_t sent = batch_send_leased(lane, &answers->batch);
-	uint64_t arp = 0, ndp = 0, echo = 0;
+	pad(mbuf);
+	batch->answered[batch->count] = answered;
+	batch->mbuf[batch->count++] = mbuf;
+}
 
-	for (uint16_t i = 0; i < sent; i++) {
-		arp += answers->kind[i] == PACKET_ANSWER_ARP;
-		ndp += answers->kind[i] == PACKET_ANSWER_NDP;
-		echo += answers->kind[i] == PACKET_ANSWER_ECHO;
-	}
-	counter_add(&lane->counters.arp_answered, arp);
-	counter_add(&lane->counters.ndp_answered, ndp);
-	counter_add(&lane->counters.echo_answered, echo);
+/* Answers are counted once they have left. */
+static void answers_count(struct lane *lane, const struct batch *batch, uint16_t sent)
+{
+	uint64_t count[PACKET_ANSWER_ECHO + 1] = {0};
+
+	for (uint16_t i = 0; i < sent; i++)
+		count[batch->answered[i]]++;
+	counter_add(&lane->counters.arp_answered, count[PACKET_ANSWER_ARP]);
+	counter_add(&lane->counters.ndp_answered, count[PACKET_ANSWER_NDP]);
+	counter_add(&lane->counters.echo_answered, count[PACKET_ANSWER_ECHO]);
 }
 
 static struct packet_verdict judge(struct lane *lane, struct rte_mbuf *mbuf,
@@ -230,8 +229,7 @@ unsigned int stage_from_wire(struct lane *lane, uint64_t now_ns)
 	struct iface *iface = lane->iface;
 	const struct vip_table *vips;
 	struct rte_mbuf *rx[BURST];
-	struct answers answers;
-	struct batch wire;
+	struct batch wire, answers;
 	uint64_t bytes = 0;
 	bool wake = false;
 	uint16_t n;
@@ -239,7 +237,7 @@ unsigned int stage_from_wire(struct lane *lane, uint64_t now_ns)
 	n = rte_eth_rx_burst(iface->port, lane->queue, rx, BURST);
 	if (n == 0)
 		return 0;
-	answers.batch.count = 0;
+	answers.count = 0;
 	wire.count = 0;
 	vips = atomic_load_explicit(&iface->vips, memory_order_acquire);
 	for (uint16_t i = 0; i < n && i < PREFETCH_AHEAD; i++)
@@ -260,13 +258,10 @@ unsigned int stage_from_wire(struct lane *lane, uint64_t now_ns)
 			to_kernel(lane, mbuf, verified);
 			break;
 		case VERDICT_WIRE:
-			pad(mbuf);
-			wire.mbuf[wire.count++] = mbuf;
+			batch_add(&wire, mbuf, verdict.answered);
 			break;
 		case VERDICT_ANSWER:
-			pad(mbuf);
-			answers.kind[answers.batch.count] = verdict.answered;
-			answers.batch.mbuf[answers.batch.count++] = mbuf;
+			batch_add(&answers, mbuf, verdict.answered);
 			break;
 		case VERDICT_CONTROL:
 			wake |= to_control(lane, mbuf, verdict.event, now_ns);
@@ -277,8 +272,8 @@ unsigned int stage_from_wire(struct lane *lane, uint64_t now_ns)
 	}
 	counter_add(&lane->counters.rx_packets, n);
 	counter_add(&lane->counters.rx_bytes, bytes);
-	batch_send(lane, &wire);
-	answers_send(lane, &answers);
+	answers_count(lane, &wire, batch_send(lane, &wire));
+	answers_count(lane, &answers, batch_send_leased(lane, &answers));
 	if (wake)
 		control_wake(lane->worker->dp);
 	return n;
@@ -298,17 +293,17 @@ static void from_kernel_one(struct lane *lane, struct rte_mbuf *mbuf, const stru
 		drop(lane, mbuf, verdict.reason);
 		return;
 	}
-	pad(mbuf);
-	wire->mbuf[wire->count++] = mbuf;
+	batch_add(wire, mbuf, PACKET_ANSWER_NONE);
 }
 
 unsigned int stage_from_kernel(struct lane *lane, uint64_t now_ns)
 {
 	const struct iface *iface = lane->iface;
 	const struct vip_table *vips = atomic_load_explicit(&iface->vips, memory_order_acquire);
-	struct batch wire = {.count = 0};
+	struct batch wire;
 	unsigned int n = 0;
 
+	wire.count = 0;
 	while (n < BURST) {
 		struct rte_mbuf *mbuf = rte_pktmbuf_alloc(iface->pool);
 		int len;
@@ -386,7 +381,7 @@ static bool message_send(struct lane *lane, struct rte_mbuf *mbuf)
 	struct iface *iface = lane->iface;
 	struct signer *signer = atomic_load_explicit(&iface->signer, memory_order_acquire);
 	uint8_t *body = rte_pktmbuf_mtod(mbuf, uint8_t *);
-	struct batch one = {.mbuf = {mbuf}, .count = 1};
+	struct batch one;
 	uint64_t seq, now_ns;
 
 	if (signer == NULL) {
@@ -402,6 +397,8 @@ static bool message_send(struct lane *lane, struct rte_mbuf *mbuf)
 	}
 	beat_header(iface, mbuf);
 	sent_note(iface, seq, clock_ns());
+	one.mbuf[0] = mbuf;
+	one.count = 1;
 	return batch_send(lane, &one) == 1;
 }
 
@@ -450,15 +447,16 @@ static bool still_owned(const struct vip_table *vips, const struct ip *vip)
 	return index >= 0 && vip_table_owned(vips, index);
 }
 
-unsigned int stage_from_control(struct lane *lane, uint64_t now_ns)
+unsigned int stage_from_control(struct lane *lane)
 {
 	struct iface *iface = lane->iface;
-	struct batch plain = {.count = 0}, announcements = {.count = 0};
+	struct batch plain, announcements;
 	const struct vip_table *vips;
 	void *queued[BURST];
 	unsigned int n;
 
-	(void)now_ns;
+	plain.count = 0;
+	announcements.count = 0;
 	n = rte_ring_sc_dequeue_burst(iface->send, queued, BURST, NULL);
 	if (n == 0)
 		return 0;

@@ -13,7 +13,7 @@ unsigned int stage_from_wire(struct lane *lane, uint64_t now_ns);
 unsigned int stage_from_kernel(struct lane *lane, uint64_t now_ns);
 
 /* What control queued with dataplane_send(). For the first lane alone. */
-unsigned int stage_from_control(struct lane *lane, uint64_t now_ns);
+unsigned int stage_from_control(struct lane *lane);
 
 /* The heartbeat, when it is due. For the first lane alone. */
 unsigned int stage_beat(struct lane *lane, uint64_t now_ns);

@@ -30,7 +30,7 @@ static unsigned int lane_turn(struct lane *lane, uint64_t now_ns)
 	unsigned int moved = stage_from_wire(lane, now_ns);
 
 	if (lane->first) {
-		moved += stage_from_control(lane, now_ns);
+		moved += stage_from_control(lane);
 		moved += stage_beat(lane, now_ns);
 	}
 	return moved + stage_from_kernel(lane, now_ns);
