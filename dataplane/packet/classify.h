@@ -71,8 +71,9 @@ int packet_state_init(struct packet_state *state, size_t flows);
 void packet_state_fini(struct packet_state *state);
 
 /*
- * Judges a frame that the NIC received. now_ns: monotonic. vips may be NULL. Answers (ARP, NDP, echo) are written
- * into the frame itself; a VLAN tag is removed towards the kernel and kept towards the wire.
+ * Judges a frame that the NIC received. now_ns: monotonic. vips may be NULL. Answers (ARP, NDP,
+ * echo) are written into the frame itself; a VLAN tag is removed towards the kernel and kept
+ * towards the wire.
  */
 struct packet_verdict classify_from_wire(const struct packet_env *env, const struct vip_table *vips,
 					 struct packet_state *state, struct packet *packet,

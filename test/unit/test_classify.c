@@ -2,6 +2,8 @@
 /* Frames from the NIC: MACs, VLANs, IP headers, fragments, ports, sources, checksums, flows. */
 #include "lab.h"
 
+#include "packet/heartbeat.h"
+
 struct fate_case {
 	const char *name;
 	struct lab_frame frame;
@@ -600,6 +602,16 @@ static void answers_to_a_flow_that_a_vip_opened_come_in(void **state)
 
 static void heartbeats_go_to_control(void **state)
 {
+	static const char *const cases[] = {
+		"0300000088b5" LAB_CLIENT_MAC "88b5",
+		"0300000088b5" LAB_CLIENT_MAC "81000005 88b5",
+		LAB_OUR_MAC LAB_CLIENT_MAC "88b5",
+	};
+	const struct heartbeat beat = {
+		.version = HEARTBEAT_VERSION,
+		.kind = HEARTBEAT_BEAT,
+		.node = 7,
+	};
 	struct packet_verdict verdict;
 	struct lab lab;
 
@@ -608,10 +620,55 @@ static void heartbeats_go_to_control(void **state)
 	lab_load_hex(&lab, "0300000088b5" LAB_CLIENT_MAC "88b5 00");
 	lab_expect("too short", lab_from_wire(&lab),
 		   (struct lab_fate)LAB_DROP(HEARTBEAT_MALFORMED));
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		size_t len = lab_unhex(cases[i], lab.buffer);
+
+		lab.env.vlan = (uint16_t)(i == 1 ? 5 : 0);
+		len += heartbeat_encode(&beat, lab.buffer + len);
+		lab_load(&lab, len);
+		lab_expect("beat", lab_from_wire(&lab),
+			   (struct lab_fate){.verdict = VERDICT_CONTROL,
+					     .event = PACKET_EVENT_HEARTBEAT});
+		assert_memory_equal(lab.packet.data + 12, "\x88\xb5", 2);
+	}
+	lab_load(&lab, lab.packet.len - 1u);
+	lab_expect("cut", lab_from_wire(&lab), (struct lab_fate)LAB_DROP(HEARTBEAT_MALFORMED));
+	lab.env.vlan = 0;
 	lab_load_hex(&lab, "0300000088b5" LAB_OUR_MAC "88b5 00");
 	verdict = lab_from_wire(&lab);
 	lab_expect("our own", verdict, (struct lab_fate)LAB_DROP(BAD_SOURCE_MAC));
 	lab_fini(&lab);
+}
+
+static void a_flood_of_heartbeats_is_policed(void **state)
+{
+	const struct heartbeat beat = {.version = HEARTBEAT_VERSION, .kind = HEARTBEAT_BEAT};
+	struct packet_verdict verdict = {0};
+	struct lab lab;
+
+	(void)state;
+	lab_init(&lab);
+	for (size_t i = 0; i < 100000; i++) {
+		size_t len = lab_unhex("0300000088b5" LAB_CLIENT_MAC "88b5", lab.buffer);
+
+		len += heartbeat_encode(&beat, lab.buffer + len);
+		lab_load(&lab, len);
+		verdict = lab_from_wire(&lab);
+		if (verdict.verdict == VERDICT_DROP)
+			break;
+	}
+	lab_expect("flood", verdict, (struct lab_fate)LAB_DROP(POLICED));
+	lab_fini(&lab);
+}
+
+static void every_reason_to_drop_has_a_name_of_its_own(void **state)
+{
+	(void)state;
+	for (enum drop_reason i = 0; i < DROP_REASON_COUNT; i++) {
+		assert_non_null(drop_reason_name(i));
+		for (enum drop_reason j = 0; j < i; j++)
+			assert_string_not_equal(drop_reason_name(i), drop_reason_name(j));
+	}
 }
 
 static void before_vips_are_published_only_the_node_is_served(void **state)
@@ -646,6 +703,8 @@ int main(void)
 		cmocka_unit_test(a_packet_larger_than_the_mtu_is_dropped),
 		cmocka_unit_test(answers_to_a_flow_that_a_vip_opened_come_in),
 		cmocka_unit_test(heartbeats_go_to_control),
+		cmocka_unit_test(a_flood_of_heartbeats_is_policed),
+		cmocka_unit_test(every_reason_to_drop_has_a_name_of_its_own),
 		cmocka_unit_test(before_vips_are_published_only_the_node_is_served),
 	};
 
