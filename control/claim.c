@@ -15,9 +15,7 @@
 #include "link.h"
 #include "log.h"
 
-#define KEY_MAX	  64
 #define SECOND_NS UINT64_C(1000000000)
-#define HEX_WIDTH 2
 
 static uint64_t boottime_ns(void)
 {
@@ -25,111 +23,6 @@ static uint64_t boottime_ns(void)
 
 	clock_gettime(CLOCK_BOOTTIME, &now);
 	return (uint64_t)now.tv_sec * SECOND_NS + (uint64_t)now.tv_nsec;
-}
-
-/* "claim:NETDEV:WHAT", or "claim:NETDEV:WHAT:N" for one message of a list. */
-static const char *key_of(char key[KEY_MAX], const struct claim *claim, const char *what)
-{
-	(void)snprintf(key, KEY_MAX, "claim:%s:%s", claim->netdev, what);
-	return key;
-}
-
-static int save_list(struct saved *saved, const struct claim *claim, const char *what,
-		     const struct netlink_list *list)
-{
-	const struct nlmsghdr *message = NULL;
-	char key[KEY_MAX], name[16];
-	unsigned int n = 0;
-	int error = 0;
-
-	while (error == 0 && (message = netlink_list_next(list, message)) != NULL) {
-		char *hex = malloc(HEX_WIDTH * message->nlmsg_len + 1);
-
-		if (hex == NULL)
-			return -ENOMEM;
-		for (size_t i = 0; i < message->nlmsg_len; i++)
-			(void)sprintf(&hex[HEX_WIDTH * i], "%02x", ((const uint8_t *)message)[i]);
-		(void)snprintf(name, sizeof(name), "%s:%u", what, n++);
-		error = saved_set(saved, key_of(key, claim, name), hex);
-		free(hex);
-	}
-	return error;
-}
-
-static int load_message(struct netlink_list *list, const char *hex)
-{
-	size_t len = strlen(hex) / HEX_WIDTH;
-	struct nlmsghdr *message = calloc(1, len + sizeof(*message));
-	unsigned int byte;
-	int error = -EINVAL;
-
-	if (message == NULL)
-		return -ENOMEM;
-	for (size_t i = 0; i < len && sscanf(&hex[HEX_WIDTH * i], "%2x", &byte) == 1; i++)
-		((uint8_t *)message)[i] = (uint8_t)byte;
-	if (len >= sizeof(*message) && message->nlmsg_len == len)
-		error = netlink_list_add(list, message);
-	free(message);
-	return error;
-}
-
-static int load_list(const struct saved *saved, const struct claim *claim, const char *what,
-		     struct netlink_list *list)
-{
-	char key[KEY_MAX], name[16];
-	const char *hex;
-	int error = 0;
-
-	for (unsigned int n = 0; error == 0; n++) {
-		(void)snprintf(name, sizeof(name), "%s:%u", what, n);
-		hex = saved_get(saved, key_of(key, claim, name));
-		if (hex == NULL)
-			break;
-		error = load_message(list, hex);
-	}
-	return error;
-}
-
-/* What was before a killed predecessor claimed it. False when none did. */
-static bool load(struct claim *claim, const struct saved *saved, const struct link *link)
-{
-	char key[KEY_MAX];
-	const char *state = saved_get(saved, key_of(key, claim, "state"));
-	unsigned int ifindex, arp, up;
-	unsigned long long ns;
-
-	/* The name, or the number of the namespace, may be another's by now. */
-	if (state == NULL || !(link->flags & IFF_NOARP) ||
-	    sscanf(state, "%u %u %u %llu", &ifindex, &arp, &up, &ns) != 4 ||
-	    ifindex != link->ifindex)
-		return false;
-	claim->before_arp = arp != 0;
-	claim->before_up = up != 0;
-	claim->before_ns = ns;
-	if (load_list(saved, claim, "address", &claim->addresses) < 0 ||
-	    load_list(saved, claim, "route", &claim->routes) < 0)
-		log_warning("%s: %s is damaged: not all of its addresses and routes can be put back"
-			    " at stop",
-			    claim->netdev, saved->path);
-	return true;
-}
-
-static int save(const struct claim *claim, struct saved *saved)
-{
-	char key[KEY_MAX], state[64];
-	int error;
-
-	saved_drop(saved, key_of(key, claim, ""));
-	(void)snprintf(state, sizeof(state), "%u %u %u %llu", claim->ifindex, claim->before_arp,
-		       claim->before_up, (unsigned long long)claim->before_ns);
-	error = saved_set(saved, key_of(key, claim, "state"), state);
-	if (error == 0)
-		error = save_list(saved, claim, "address", &claim->addresses);
-	if (error == 0)
-		error = save_list(saved, claim, "route", &claim->routes);
-	if (error == 0)
-		error = saved_commit(saved);
-	return error;
 }
 
 /* Reads what is there now and adds it to what is known. */
@@ -223,6 +116,51 @@ static int silence(struct claim *claim, struct netlink *netlink, struct sysctls 
 	return error;
 }
 
+/*
+ * One that a predecessor left claimed and that the configuration no longer names. Its IPv6 is
+ * claimed once more, so that its sysctl is known and undone with the others.
+ */
+static void undo_abandoned(const char *netdev, struct netlink *netlink, struct sysctls *sysctls,
+			   struct saved *saved)
+{
+	struct claim claim = {0};
+	struct link link;
+
+	(void)snprintf(claim.netdev, sizeof(claim.netdev), "%s", netdev);
+	(void)snprintf(claim.current, sizeof(claim.current), "%s", netdev);
+	if (link_get(netlink, netdev, &link) == 0) {
+		claim.ifindex = link.ifindex;
+		if (claim_load(&claim, saved, link.ifindex, link.flags)) {
+			log_info(
+				"%s was left claimed by a vipgate that did not stop cleanly: given "
+				"back",
+				netdev);
+			(void)disable_ipv6(&claim, sysctls);
+			claim_undo(&claim, netlink, sysctls, saved);
+		}
+	}
+	claim_forget(&claim, saved);
+	claim_fini(&claim);
+}
+
+void claim_undo_abandoned(const struct claim *claims, size_t count, struct netlink *netlink,
+			  struct sysctls *sysctls, struct saved *saved)
+{
+	char netdev[IFNAMSIZ];
+	size_t at = 0;
+
+	while (claim_saved_next(saved, &at, netdev)) {
+		bool claimed = false;
+
+		for (size_t i = 0; i < count; i++)
+			claimed |= strcmp(claims[i].netdev, netdev) == 0;
+		if (claimed)
+			continue;
+		undo_abandoned(netdev, netlink, sysctls, saved);
+		at = 0; /* the list has shrunk */
+	}
+}
+
 int claim_init(struct claim *claim, struct netlink *netlink, struct sysctls *sysctls,
 	       struct saved *saved, const char *netdev)
 {
@@ -241,7 +179,7 @@ int claim_init(struct claim *claim, struct netlink *netlink, struct sysctls *sys
 		return error;
 	}
 	claim->ifindex = link.ifindex;
-	if (load(claim, saved, &link)) {
+	if (claim_load(claim, saved, link.ifindex, link.flags)) {
 		log_info("%s was left claimed by a vipgate that did not stop cleanly", netdev);
 	} else {
 		claim->before_arp = !(link.flags & IFF_NOARP);
@@ -250,7 +188,7 @@ int claim_init(struct claim *claim, struct netlink *netlink, struct sysctls *sys
 	}
 	error = look(claim, netlink, &addresses, &routes);
 	if (error == 0)
-		error = save(claim, saved);
+		error = claim_save(claim, saved);
 	if (error == 0) {
 		warn_of_default_route(claim, &routes);
 		error = silence(claim, netlink, sysctls, &addresses, &routes);
@@ -355,7 +293,7 @@ static void put_back_lists(struct claim *claim, struct netlink *netlink)
 void claim_undo(struct claim *claim, struct netlink *netlink, struct sysctls *sysctls,
 		struct saved *saved)
 {
-	char key[KEY_MAX], path[SYSCTL_PATH_MAX];
+	char path[SYSCTL_PATH_MAX];
 	struct link link;
 
 	if (claim->ifindex != 0 && link_get(netlink, claim->current, &link) == 0 &&
@@ -368,7 +306,7 @@ void claim_undo(struct claim *claim, struct netlink *netlink, struct sysctls *sy
 			(void)link_set_flags(netlink, claim->ifindex, 0, IFF_NOARP);
 		put_back_lists(claim, netlink);
 	}
-	saved_drop(saved, key_of(key, claim, ""));
+	claim_forget(claim, saved);
 }
 
 void claim_fini(struct claim *claim)

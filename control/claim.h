@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 #include "netlink.h"
+#include "nftables.h"
 #include "saved.h"
 #include "sysctl.h"
 
@@ -40,5 +41,25 @@ void claim_repair(struct claim *claim, struct netlink *netlink);
 void claim_undo(struct claim *claim, struct netlink *netlink, struct sysctls *sysctls,
 		struct saved *saved);
 void claim_fini(struct claim *claim);
+
+/* Gives back what a killed predecessor claimed and `claims`, which are all that there are, do not.
+ */
+void claim_undo_abandoned(const struct claim *claims, size_t count, struct netlink *netlink,
+			  struct sysctls *sysctls, struct saved *saved);
+
+/*
+ * What the kernel gets of a claimed NIC: nothing. AF_PACKET hands it a copy of every frame, past
+ * the worker's filter, and so does a stale XDP program after a SIGKILL, for as long as VIPs are on
+ * lo. Writes the table of all claims; without claims: removes it.
+ */
+void claim_ingress_write(const struct claim *claims, size_t count, struct nftables_table *table);
+
+/* claim_saved.c. Load: what was before a killed predecessor claimed it, false when none did. */
+bool claim_load(struct claim *claim, const struct saved *saved, unsigned int ifindex,
+		unsigned int flags);
+int claim_save(const struct claim *claim, struct saved *saved); /* 0 or −errno */
+void claim_forget(const struct claim *claim, struct saved *saved);
+/* The next netdev from *at on that is saved as claimed. False: no more. */
+bool claim_saved_next(const struct saved *saved, size_t *at, char netdev[IFNAMSIZ]);
 
 #endif

@@ -42,6 +42,7 @@ struct hostnet {
 	struct sysctls sysctls;
 	struct claim *claims;
 	size_t claim_count;
+	struct nftables_table ingress; /* of claimed NICs */
 	struct kernel_port *ports;
 	size_t port_count;
 	struct vips *vips; /* by interface */
@@ -79,6 +80,8 @@ struct hostnet *hostnet_create(void (*link)(void *arg, const char *netdev, bool 
 	error = netlink_open(&hostnet->netlink, NETLINK_ROUTE);
 	if (error == 0)
 		error = open_events(hostnet);
+	nftables_table_init(&hostnet->ingress, "netdev",
+			    "the kernel may also take what arrives at a claimed NIC");
 	loopback_init(&hostnet->loopback, &hostnet->netlink);
 	replypath_init(&hostnet->replypath, &hostnet->netlink);
 	if (error < 0) {
@@ -102,6 +105,8 @@ static void undo(struct hostnet *hostnet)
 		mld_fini(&hostnet->vips[i].mld);
 	for (size_t i = hostnet->port_count; i-- > 0;)
 		kernel_port_undo(&hostnet->ports[i], &hostnet->netlink);
+	if (hostnet->claim_count != 0)
+		nftables_table_remove(&hostnet->ingress);
 	for (size_t i = hostnet->claim_count; i-- > 0;)
 		claim_undo(&hostnet->claims[i], &hostnet->netlink, &hostnet->sysctls,
 			   &hostnet->saved);
@@ -126,6 +131,7 @@ void hostnet_free(struct hostnet *hostnet)
 	free(hostnet->vips);
 	free(hostnet->ports);
 	free(hostnet->claims);
+	nftables_table_fini(&hostnet->ingress);
 	loopback_fini(&hostnet->loopback);
 	replypath_fini(&hostnet->replypath);
 	sysctls_fini(&hostnet->sysctls);
@@ -158,6 +164,8 @@ int hostnet_device_claim(struct hostnet *hostnet, const char *netdev)
 	/* Counted whatever comes of it, so that what it did is undone. */
 	error = claim_init(&claims[hostnet->claim_count++], &hostnet->netlink, &hostnet->sysctls,
 			   &hostnet->saved, netdev);
+	if (error == 0)
+		claim_ingress_write(hostnet->claims, hostnet->claim_count, &hostnet->ingress);
 	return error;
 }
 
@@ -178,6 +186,13 @@ int hostnet_port_setup(struct hostnet *hostnet, const struct config_interface *i
 	if (ports == NULL)
 		return -ENOMEM;
 	hostnet->ports = ports;
+	/* Every device is claimed by now: what else a predecessor claimed is not ours. */
+	if (hostnet->port_count == 0) {
+		if (hostnet->claim_count == 0)
+			nftables_table_remove(&hostnet->ingress);
+		claim_undo_abandoned(hostnet->claims, hostnet->claim_count, &hostnet->netlink,
+				     &hostnet->sysctls, &hostnet->saved);
+	}
 	port = &ports[hostnet->port_count++];
 	error = kernel_port_init(port, &hostnet->netlink, &hostnet->sysctls, interface);
 	if (error < 0)
@@ -387,6 +402,7 @@ void hostnet_repair(struct hostnet *hostnet)
 		claim_repair(&hostnet->claims[i], &hostnet->netlink);
 	for (size_t i = 0; i < hostnet->port_count; i++)
 		kernel_port_repair(&hostnet->ports[i], &hostnet->netlink);
+	nftables_table_repair(&hostnet->ingress);
 	(void)sysctls_repair(&hostnet->sysctls);
 	loopback_repair(&hostnet->loopback);
 	replypath_repair(&hostnet->replypath);

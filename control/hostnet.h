@@ -2,7 +2,9 @@
 /*
  * The kernel's network around a kernel port, by rtnetlink, sysctl and nftables: the node's
  * addresses, VIPs on lo, the reply path, MLD membership, and the NIC that a kernel driver still
- * drives. Everything set here is remembered and undone by hostnet_free().
+ * drives. Everything set here is remembered, beyond a SIGKILL too (saved.h), and undone by
+ * hostnet_free(), but that lo is up. Order: claim every device, dataplane_start(), set up every
+ * kernel port, …, dataplane_stop(), free.
  */
 #ifndef CONTROL_HOSTNET_H
 #define CONTROL_HOSTNET_H
@@ -18,12 +20,14 @@ struct hostnet;
 
 /* link: called from hostnet_process() when a watched netdev's carrier changes. NULL and errno. */
 struct hostnet *hostnet_create(void (*link)(void *arg, const char *netdev, bool up), void *arg);
-/* Undoes what was set, in reverse order; NULL is legal. */
+/* Undoes what was set, in reverse order, where the netdev still exists; NULL is legal. */
 void hostnet_free(struct hostnet *hostnet);
 
 /*
  * Makes a netdev safe that AF_XDP or AF_PACKET takes over (design §9): arp off, IPv6 disabled, its
- * addresses removed, up; watches its carrier. Call before dataplane_start(). 0 or −errno, logged.
+ * addresses and routes removed, what it receives kept from the IP stack, up; watches its carrier.
+ * Call before dataplane_start(). Claiming twice is legal. 0 or −errno, logged: -ENODEV when there
+ * is no such netdev here.
  */
 int hostnet_device_claim(struct hostnet *hostnet, const char *netdev);
 bool hostnet_link_up(const struct hostnet *hostnet, const char *netdev);

@@ -9,8 +9,10 @@
 
 #include <arpa/inet.h>
 #include <net/if.h>
+#include <netpacket/packet.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -139,6 +141,7 @@ static void assert_silent(void)
 	assert_string_equal(output("ip route show table all dev n0"), "");
 	assert_string_equal(output("ip -6 route show table all dev n0"), "");
 	assert_string_equal(sysctl_of("net/ipv6/conf/n0/disable_ipv6"), "1\n");
+	assert_true(shows("nft list table netdev vipgate", "hook ingress device \"n0\""));
 }
 
 static void a_claimed_nic_is_silent_and_stop_puts_everything_back(void **state)
@@ -226,6 +229,82 @@ static void a_claim_outlives_sigkill_and_the_next_clean_stop_undoes_it(void **st
 	assert_same(after, before);
 	free(before);
 	free(after);
+}
+
+static void a_nic_that_the_configuration_no_longer_names_is_given_back_at_start(void **state)
+{
+	struct config_interface interface = {.name = "front", .kernel_name = "k0"};
+	struct hostnet *hostnet;
+	char *before, *after;
+
+	(void)state;
+	use_the_nic();
+	before = snapshot();
+	in_a_process_that_is_killed(claims);
+	assert_silent();
+	hostnet = create();
+	assert_int_equal(hostnet_port_setup(hostnet, &interface), 0);
+	await_ipv6();
+	after = snapshot();
+	assert_same(after, before);
+	assert_false(shows("nft list ruleset", "vipgate"));
+	hostnet_free(hostnet);
+	free(before);
+	free(after);
+}
+
+/* UDP from 198.51.100.9 to port 9 of 203.0.113.5, as it arrives at n0. */
+static void send_to_nic(void)
+{
+	uint8_t frame[14 + 20 + 8 + 4] = {
+		[12] = 0x08, [13] = 0x00, [14] = 0x45, [17] = 32, [22] = 64,  [23] = 17,
+		[26] = 198,  [27] = 51,	  [28] = 100,  [29] = 9,  [30] = 203, [32] = 113,
+		[33] = 5,    [35] = 7,	  [37] = 9,    [39] = 12,
+	};
+	struct sockaddr_ll to = {.sll_family = AF_PACKET, .sll_halen = 6};
+	struct ifreq request = {.ifr_name = "n0"};
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	uint32_t sum = 0;
+
+	assert_int_equal(ioctl(fd, SIOCGIFHWADDR, &request), 0);
+	memcpy(frame, request.ifr_hwaddr.sa_data, 6);
+	frame[6] = 2;
+	for (size_t i = 14; i < 34; i += 2)
+		sum += (uint32_t)(frame[i] << 8 | frame[i + 1]);
+	sum = ~(sum + (sum >> 16));
+	frame[24] = (uint8_t)(sum >> 8);
+	frame[25] = (uint8_t)sum;
+	to.sll_ifindex = (int)if_nametoindex("n1");
+	assert_int_equal(sendto(fd, frame, sizeof(frame), 0, (struct sockaddr *)&to, sizeof(to)),
+			 sizeof(frame));
+	close(fd);
+}
+
+static void the_kernel_takes_nothing_from_a_claimed_nic(void **state)
+{
+	struct sockaddr_in any = {.sin_family = AF_INET, .sin_port = htons(9)};
+	struct ip vip = ip_of("203.0.113.5");
+	struct hostnet *hostnet = create();
+	struct pollfd wait = {.events = POLLIN};
+
+	(void)state;
+	/* So that n1 says nothing else that would be counted. */
+	write_sysctl("/proc/sys/net/ipv6/conf/n1/disable_ipv6", "1");
+	assert_int_equal(hostnet_device_claim(hostnet, "n0"), 0);
+	assert_int_equal(hostnet_vips_set(hostnet, 0, "k0", &vip, 1), 0);
+	wait.fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(wait.fd, (struct sockaddr *)&any, sizeof(any)), 0);
+	send_to_nic();
+	await_shown("nft list table netdev vipgate", "counter packets 1 ");
+	assert_int_equal(poll(&wait, 1, 0), 0);
+	/* The same frame does arrive once nothing is in its way. */
+	run("nft delete table netdev vipgate");
+	send_to_nic();
+	assert_int_equal(poll(&wait, 1, EVENT_TIMEOUT_MS), 1);
+	hostnet_repair(hostnet);
+	assert_silent();
+	close(wait.fd);
+	hostnet_free(hostnet);
 }
 
 static void a_netdev_that_is_not_there_is_an_error(void **state)
@@ -720,6 +799,11 @@ int main(void)
 		cmocka_unit_test_setup(a_nic_that_was_down_without_arp_is_so_again,
 				       fresh_namespace),
 		cmocka_unit_test_setup(a_claim_outlives_sigkill_and_the_next_clean_stop_undoes_it,
+				       fresh_namespace),
+		cmocka_unit_test_setup(
+			a_nic_that_the_configuration_no_longer_names_is_given_back_at_start,
+			fresh_namespace),
+		cmocka_unit_test_setup(the_kernel_takes_nothing_from_a_claimed_nic,
 				       fresh_namespace),
 		cmocka_unit_test_setup(a_netdev_that_is_not_there_is_an_error, fresh_namespace),
 		cmocka_unit_test_setup(the_carrier_of_a_claimed_nic_is_followed, fresh_namespace),
