@@ -529,6 +529,9 @@ static void errors_of_the_file_and_of_the_key_are_shown_at_once(void **state)
 			    "missing: error: cannot be opened: No such file or directory\n");
 }
 
+#define FRONT_WITH(more)                                                                           \
+	REST "  - {name: front, device: net_tap0, gateways: [192.0.2.1], " more "}\nnode: nn\n"
+
 static void only_what_cannot_change_live_waits_for_a_restart(void **state)
 {
 	static const struct {
@@ -547,6 +550,12 @@ static void only_what_cannot_change_live_waits_for_a_restart(void **state)
 		{FRONT HEARTBEAT "source: {kubernetes: {}}\nnode: nn\n", "source.kubernetes"},
 		{REST "  - {name: front, device: net_tap0, gateways: [192.0.2.2]}\nnode: nn\n",
 		 "interfaces"},
+		{FRONT_WITH("vlan: 1"), "interfaces"},
+		{FRONT_WITH("mtu: 1400"), "interfaces"},
+		{FRONT_WITH("group: other"), "interfaces"},
+		{FRONT_WITH("kernel: {name: other}"), "interfaces"},
+		{FRONT_WITH("kernel: {backend: tap}"), "interfaces"},
+		{FRONT_WITH("addresses: [192.0.2.11/24]"), "interfaces"},
 		{BASE "node: nn\nmoves: {failback: no}\ndataplane: {memory: 64, idle: busy}\n",
 		 "dataplane.memory, dataplane.idle, moves.failback"},
 	};

@@ -323,6 +323,44 @@ static void lists_and_empty_documents_are_looked_into(void **state)
 	object_set_free(set);
 }
 
+static void a_time_is_read_as_rfc_3339_says(void **state)
+{
+	static const struct {
+		const char *text;
+		int64_t seconds; /* -1: refused */
+	} cases[] = {
+		{"1970-01-01T00:00:00Z", 0},
+		{"2026-01-02T03:04:05.678Z", 1767323045},
+		{"2026-01-02T04:04:05+01:00", 1767323045},
+		{"2026-01-01T21:34:05-05:30", 1767323045},
+		{"2026-01-02", -1},
+		{"2026-01-02T03:04:05", -1},
+		{"2026-13-02T03:04:05Z", -1},
+		{"2026-01-02T03:04:05.Z", -1},
+		{"2026-01-02T03:04:05+1:00", -1},
+		{"2026-01-02T03:04:05+24:00", -1},
+		{" 2026-01-02T03:04:05Z", -1},
+		{"2026-01-02T03:04:05Zz", -1},
+	};
+	char text[256], problems[512];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct object_set *set;
+
+		snprintf(text, sizeof(text),
+			 "{apiVersion: v1, kind: Node, metadata: {name: a, creationTimestamp: "
+			 "\"%s\"}}",
+			 cases[i].text);
+		set = parse(text, problems, sizeof(problems));
+		if (cases[i].seconds < 0)
+			assert_null(set);
+		else
+			assert_int_equal(set->nodes[0].meta.created, cases[i].seconds);
+		object_set_free(set);
+	}
+}
+
 static void anchors_are_understood_and_cannot_be_stretched(void **state)
 {
 	static const char text[] = "apiVersion: v1\n"
@@ -419,6 +457,21 @@ static void classes_must_not_overlap_but_their_entries_may(void **state)
 		{TWO("192.0.2.0/24, 192.0.2.1-192.0.2.2", "192.0.2.200"),
 		 "o.yaml:9:32: error: addressPool: found \"192.0.2.200\", expected addresses that "
 		 "no other class has: class a has \"192.0.2.0/24\" in line 4, column 32\n"},
+		/* the entry that reaches furthest is of the same class: the other one counts */
+		{TWO("192.0.2.10-192.0.2.100, 192.0.2.50-192.0.2.55", "192.0.2.20-192.0.2.60"),
+		 "o.yaml:9:32: error: addressPool: found \"192.0.2.20-192.0.2.60\", expected "
+		 "addresses that no other class has: class a has \"192.0.2.10-192.0.2.100\" in "
+		 "line 4, column 32\n"
+		 "o.yaml:9:32: error: addressPool: found \"192.0.2.20-192.0.2.60\", expected "
+		 "addresses that no other class has: class a has \"192.0.2.50-192.0.2.55\" in "
+		 "line 4, column 56\n"},
+		{TWO("192.0.2.20-192.0.2.100, 192.0.2.50-192.0.2.55", "192.0.2.10-192.0.2.60"),
+		 "o.yaml:9:32: error: addressPool: found \"192.0.2.10-192.0.2.60\", expected "
+		 "addresses that no other class has: class a has \"192.0.2.20-192.0.2.100\" in "
+		 "line 4, column 32\n"
+		 "o.yaml:9:32: error: addressPool: found \"192.0.2.10-192.0.2.60\", expected "
+		 "addresses that no other class has: class a has \"192.0.2.50-192.0.2.55\" in "
+		 "line 4, column 56\n"},
 		{TWO("\"2001:db8::8-2001:db8::9\"", "\"2001:db8::/64\""),
 		 "o.yaml:9:32: error: addressPool: found \"2001:db8::/64\", expected addresses "
 		 "that no other class has: class a has \"2001:db8::8-2001:db8::9\" in line 4, "
@@ -636,6 +689,7 @@ int main(void)
 		cmocka_unit_test(nodes_and_classes_are_read),
 		cmocka_unit_test(slices_and_virtual_ips_are_read),
 		cmocka_unit_test(lists_and_empty_documents_are_looked_into),
+		cmocka_unit_test(a_time_is_read_as_rfc_3339_says),
 		cmocka_unit_test(anchors_are_understood_and_cannot_be_stretched),
 		cmocka_unit_test(depth_is_limited),
 		cmocka_unit_test(a_bad_pool_is_an_error),
