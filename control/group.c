@@ -37,6 +37,7 @@ struct group {
 	struct rte_ether_addr mac;
 	uint32_t node_id;
 	uint64_t boot_id;
+	enum node_state state; /* the last one said */
 	bool link_known, link_said;
 	uint64_t probed_ns[PROBES_KEPT]; /* when gateways were probed, a ring */
 	size_t probe_next;
@@ -152,6 +153,15 @@ static void act_probe(struct group *group, uint64_t now_ns)
 	group->probed_ns[group->probe_next++ % PROBES_KEPT] = now_ns;
 }
 
+/* From ACTIVE back to STANDBY: this node was fenced, which delays its next failback. */
+static void act_state(struct group *group, enum node_state state)
+{
+	log_info("group %s: this node is %s", group->interface->group, node_state_name(state));
+	if (group->state == NODE_ACTIVE && state == NODE_STANDBY)
+		keeper_group_incident(group->config.keeper, group->interface->group);
+	group->state = state;
+}
+
 static void act_peer(struct group *group, const struct election_action *action)
 {
 	char hex[NAME_HEX_LEN];
@@ -205,8 +215,7 @@ static void act(struct group *group, uint64_t now_ns, const struct election_acti
 		act_probe(group, now_ns);
 		break;
 	case ELECTION_STATE:
-		log_info("group %s: this node is %s", group->interface->group,
-			 node_state_name(action->state));
+		act_state(group, action->state);
 		break;
 	case ELECTION_PEER:
 		act_peer(group, action);
@@ -497,6 +506,7 @@ void group_drain(struct group *group, uint64_t now_ns, bool on)
 {
 	struct election_event drain = {.type = ELECTION_DRAIN};
 
+	group->left = false; /* an end of a drain begins anew */
 	drain.drain.on = on;
 	step(group, now_ns, &drain);
 }

@@ -110,8 +110,17 @@ static void packets(struct page *page)
 	}
 }
 
+#define CPU_LEN 16
+
+static const char *cpu_name(const struct dataplane_worker_info *worker, char *buf)
+{
+	snprintf(buf, CPU_LEN, "%u", worker->cpu);
+	return buf;
+}
+
 static void machine(struct page *page)
 {
+	char cpu[CPU_LEN];
 	struct dataplane_worker_info workers[DATAPLANE_MAX_WORKERS];
 	size_t total, available;
 	size_t count = dataplane_workers(page->daemon->dataplane, workers, DATAPLANE_MAX_WORKERS);
@@ -122,15 +131,17 @@ static void machine(struct page *page)
 	family(page, "mbufs_free", "gauge", "Packet buffers free now.");
 	sample(page, "mbufs_free", NULL, NULL, NULL, NULL, available);
 	family(page, "worker_loops_total", "counter", "Turns of a worker's loop.");
+	for (size_t i = 0; i < count; i++)
+		sample(page, "worker_loops_total", "cpu", cpu_name(&workers[i], cpu), NULL, NULL,
+		       workers[i].loops);
 	family(page, "worker_busy_loops_total", "counter", "Turns that moved a packet.");
-	for (size_t i = 0; i < count; i++) {
-		char cpu[16];
-
-		snprintf(cpu, sizeof(cpu), "%u", workers[i].cpu);
-		sample(page, "worker_loops_total", "cpu", cpu, NULL, NULL, workers[i].loops);
-		sample(page, "worker_busy_loops_total", "cpu", cpu, NULL, NULL,
-		       workers[i].busy_loops);
-	}
+	for (size_t i = 0; i < count; i++)
+		sample(page, "worker_busy_loops_total", "cpu", cpu_name(&workers[i], cpu), NULL,
+		       NULL, workers[i].busy_loops);
+	family(page, "worker_waits_total", "counter", "Times that an idle worker waited.");
+	for (size_t i = 0; i < count; i++)
+		sample(page, "worker_waits_total", "cpu", cpu_name(&workers[i], cpu), NULL, NULL,
+		       workers[i].waits);
 }
 
 /* ---- peers and VIPs ---- */

@@ -345,7 +345,7 @@ bool status_ready(const struct daemon *daemon, const char **reason)
 		*reason = "the source was not read yet";
 	else if (!view.ready)
 		*reason = "the health of the local ingress is not known yet";
-	else if (state != NODE_ACTIVE && state != NODE_DRAINING)
+	else if (daemon->leaving || (state != NODE_ACTIVE && !daemon->draining))
 		*reason = node_state_name(state);
 	return *reason == NULL;
 }
