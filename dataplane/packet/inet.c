@@ -18,29 +18,22 @@ static uint16_t read_be16(const uint8_t *at)
 
 uint32_t inet_sum(const uint8_t *at, size_t len, uint32_t sum)
 {
-	uint64_t wide = sum;
+	uint64_t wide = sum, odd = 0, word;
 
-	/* Words of any width do: the sum is taken modulo 0xffff (RFC 1071 §2). */
-	for (; len >= sizeof(uint32_t); at += sizeof(uint32_t), len -= sizeof(uint32_t)) {
-		uint32_t word;
-
+	/* Words of any width do: the sum is taken modulo 0xffff (RFC 1071 §2). Two sums, because
+	 * neither then waits for the other, and no carry is lost. */
+	for (; len >= sizeof(word); at += sizeof(word), len -= sizeof(word)) {
 		memcpy(&word, at, sizeof(word));
-		wide += word;
-	}
-	if (len >= sizeof(uint16_t)) {
-		uint16_t word;
-
-		memcpy(&word, at, sizeof(word));
-		wide += word;
-		at += sizeof(word);
-		len -= sizeof(word);
+		wide += word & UINT32_MAX;
+		odd += word >> 32;
 	}
 	if (len) {
-		uint16_t word = 0;
-
-		memcpy(&word, at, 1);
-		wide += word;
+		word = 0;
+		memcpy(&word, at, len);
+		wide += word & UINT32_MAX;
+		odd += word >> 32;
 	}
+	wide += odd;
 	wide = (wide & UINT32_MAX) + (wide >> 32);
 	wide = (wide & UINT32_MAX) + (wide >> 32);
 	return (uint32_t)((wide & 0xffff) + (wide >> 16));
