@@ -29,7 +29,10 @@ static bool range_overlaps(const struct object_range *a, const struct object_ran
 	return ip_cmp(&a->first, &b->last) <= 0 && ip_cmp(&b->first, &a->last) <= 0;
 }
 
-/* Adds a range; what it overlaps is joined with it at the place of the earliest of them. */
+/*
+ * Adds a range; what it overlaps is joined with it at the place of the earliest of them. The others
+ * do not overlap each other, so one pass is enough: growing meets nothing that was passed.
+ */
 static void walk_add(struct ipam_walk *walk, struct object_range range)
 {
 	size_t place = walk->count, i = 0;
@@ -49,7 +52,6 @@ static void walk_add(struct ipam_walk *walk, struct object_range range)
 			place = i;
 		walk->count--;
 		memmove(other, other + 1, (walk->count - i) * sizeof(*other));
-		i = 0; /* grown, it may meet one that was passed */
 	}
 	if (place > walk->count)
 		place = walk->count;

@@ -37,8 +37,8 @@ static bool is_candidate(const struct plan_work *work, uint32_t node)
 }
 
 /*
- * What was chosen before. A VIP that lost its first node has no place to stay, but its second node,
- * which has taken it over by now, is as good as its home.
+ * What was chosen before. A place in a list that came free is not something to stay at, but who
+ * moves up into it is as good as a home: the second node holds the VIP by now.
  */
 static void recall(const struct plan_run *run, const struct plan *previous,
 		   struct plan_choice *stay, struct plan_choice *home)
@@ -46,21 +46,17 @@ static void recall(const struct plan_run *run, const struct plan *previous,
 	for (size_t i = 0; i < run->count; i++) {
 		const struct plan_work *work = &run->works[i];
 		const struct plan_vip *old = plan_find(previous, &work->vip->address);
-		uint32_t left[2] = {PLAN_NONE, PLAN_NONE};
-		size_t count = 0;
+		size_t left = 0;
 
-		for (size_t j = 0; old && j < old->node_count && count < 2; j++) {
+		for (size_t j = 0; old && j < old->node_count && left < 2; j++) {
+			struct plan_choice *to = j == left ? stay : home;
 			uint32_t node = plan_node(run, old->nodes[j]);
 
 			if (node == PLAN_NONE || !is_candidate(work, node))
 				continue;
-			if (j == 0)
-				stay->first[i] = node;
-			else if (count == 0)
-				home->first[i] = node;
-			left[count++] = node;
+			(left == 0 ? to->first : to->second)[i] = node;
+			left++;
 		}
-		stay->second[i] = left[1];
 	}
 }
 

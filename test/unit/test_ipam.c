@@ -710,14 +710,42 @@ static void of_two_virtual_ips_for_one_place_the_one_in_status_stays(void **stat
 static void another_class_waits_until_a_virtual_ip_is_gone(void **state)
 {
 	struct object_set *set = set_new(2);
-	struct object_service *web = set_service(set, "web", "back", NULL);
+	struct object_service *web = set_service(set, "web", "back", NULL), *pinned;
 	struct ipam_result *result;
 
 	(void)state;
 	set_class(set, "back", V4);
 	set_virtual_ip(set, "192.0.2.10", "front", web, 0);
+	pinned = set_service(set, "pinned", "back", NULL);
+	set_annotate(set, &pinned->meta, OBJECT_ANNOTATION_IPS, "192.0.2.10");
 	result = run(set, NULL);
 	assert_string_equal(ingress(result, "web"), "192.0.2.11");
+	assert_string_equal(ingress(result, "pinned"), "");
+	ipam_result_free(result);
+	object_set_free(set);
+}
+
+static void adoption_comes_before_pins_and_pins_before_the_rest(void **state)
+{
+	struct object_set *set = set_new(4);
+	struct object_service *adopted, *pinned;
+	const struct ip status = set_ip("192.0.2.10");
+	struct ipam_result *result;
+
+	(void)state;
+	set_class(set, "front", V4);
+	set_service(set, "a", "front", NULL)->meta.created = 1;
+	pinned = set_service(set, "pinned", "front", "2");
+	pinned->meta.created = 2;
+	set_annotate(set, &pinned->meta, OBJECT_ANNOTATION_IPS, "192.0.2.10,192.0.2.11");
+	adopted = set_service(set, "adopted", "front", NULL);
+	adopted->meta.created = 3;
+	adopted->ingress = &status;
+	adopted->ingress_count = 1;
+	result = run(set, NULL);
+	assert_string_equal(ingress(result, "adopted"), "192.0.2.10");
+	assert_string_equal(ingress(result, "pinned"), "192.0.2.11");
+	assert_string_equal(ingress(result, "a"), "192.0.2.12");
 	ipam_result_free(result);
 	object_set_free(set);
 }
@@ -920,6 +948,7 @@ int main(void)
 		cmocka_unit_test(virtual_ips_are_the_truth_and_statuses_are_adopted),
 		cmocka_unit_test(of_two_virtual_ips_for_one_place_the_one_in_status_stays),
 		cmocka_unit_test(another_class_waits_until_a_virtual_ip_is_gone),
+		cmocka_unit_test(adoption_comes_before_pins_and_pins_before_the_rest),
 		cmocka_unit_test(of_overlapping_classes_the_older_is_served_and_nobody_loses_a_vip),
 		cmocka_unit_test(the_order_of_the_input_never_matters),
 		cmocka_unit_test(every_result_is_sound_and_running_again_changes_nothing),

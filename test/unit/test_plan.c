@@ -157,6 +157,35 @@ static void each_family_of_a_service_is_spread(void **state)
 	object_set_free(set);
 }
 
+static void new_vips_keep_each_family_spread(void **state)
+{
+	(void)state;
+	for (size_t seed = 0; seed < 20; seed++) {
+		struct object_set *set = set_new(1), *after = set_new(1);
+		const char *name = arena_printf(set->arena, "web-%zu", seed);
+		const char *pool = "192.0.2.1-192.0.2.3,2001:db8::1-2001:db8::3";
+		struct made one, two;
+
+		nodes(set, 3);
+		nodes(after, 3);
+		set_class(set, "front", pool);
+		set_class(after, "front", pool);
+		set_service(set, name, "front", "1")->family_policy = OBJECT_REQUIRE_DUAL_STACK;
+		set_service(after, name, "front", "3")->family_policy = OBJECT_REQUIRE_DUAL_STACK;
+		one = make(set, NULL);
+		two = make(after, &one);
+		assert_int_equal(moves(&one, &two), 0);
+		for (size_t i = 0; i < 6; i++)
+			for (size_t j = i / 3 * 3; j < i; j++)
+				assert_string_not_equal(two.plan->vips[i].nodes[0],
+							two.plan->vips[j].nodes[0]);
+		unmake(&two);
+		unmake(&one);
+		object_set_free(set);
+		object_set_free(after);
+	}
+}
+
 static void totals_are_even_over_many_small_services(void **state)
 {
 	(void)state;
@@ -239,6 +268,39 @@ static void a_node_that_leaves_moves_only_its_own(void **state)
 			object_set_free(set);
 			object_set_free(after);
 		}
+}
+
+/* Who takes over at once is who keeps it when the plan follows; others' second choices stay too. */
+static void a_vip_without_its_first_node_goes_to_its_second(void **state)
+{
+	(void)state;
+	for (size_t gone = 0; gone < 4; gone++) {
+		struct object_set *set = set_new(1), *after = set_new(1);
+		struct made one, two;
+
+		nodes(set, 4);
+		nodes(after, 4);
+		after->nodes[gone] = after->nodes[--after->node_count];
+		set_class(set, "front", "192.0.2.0/24");
+		set_class(after, "front", "192.0.2.0/24");
+		set_service(set, "web", "front", "24");
+		set_service(after, "web", "front", "24");
+		one = make(set, NULL);
+		two = make(after, &one);
+		for (size_t v = 0; v < 24; v++) {
+			const struct plan_vip *old = &one.plan->vips[v], *new = &two.plan->vips[v];
+			const char *lost = set->nodes[gone].meta.name;
+
+			if (strcmp(old->nodes[0], lost) == 0)
+				assert_string_equal(new->nodes[0], old->nodes[1]);
+			else if (strcmp(old->nodes[1], lost) != 0)
+				assert_string_equal(new->nodes[1], old->nodes[1]);
+		}
+		unmake(&two);
+		unmake(&one);
+		object_set_free(set);
+		object_set_free(after);
+	}
 }
 
 static void a_node_that_comes_back_gets_its_own_again(void **state)
@@ -586,6 +648,26 @@ static void preferred_nodes_come_first_in_their_order(void **state)
 	object_set_free(set);
 }
 
+static void others_make_up_for_preferred_nodes(void **state)
+{
+	struct object_set *set = set_new(9);
+	struct object_service *service = set_service(set, "web", "front", "4");
+	struct made made;
+
+	(void)state;
+	nodes(set, 4);
+	set_class(set, "front", "192.0.2.0/24");
+	set_annotate(set, &service->meta, "vipgate.io/preferred-nodes", "fe-2");
+	for (size_t i = 0; i < 8; i++)
+		set_service(set, arena_printf(set->arena, "s%zu", i), "front", NULL);
+	made = make(set, NULL);
+	for (size_t n = 0; n < 4; n++)
+		assert_in_range(count_at(&made, NULL, 0, set->nodes[n].meta.name), 2 + 2 * (n == 2),
+				3 + (n == 2));
+	unmake(&made);
+	object_set_free(set);
+}
+
 static void candidates_are_what_the_design_says(void **state)
 {
 	static const struct {
@@ -745,9 +827,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_services_vips_are_spread_evenly),
 		cmocka_unit_test(each_family_of_a_service_is_spread),
+		cmocka_unit_test(new_vips_keep_each_family_spread),
 		cmocka_unit_test(totals_are_even_over_many_small_services),
 		cmocka_unit_test(second_choices_are_spread_behind_each_first_one),
 		cmocka_unit_test(a_node_that_leaves_moves_only_its_own),
+		cmocka_unit_test(a_vip_without_its_first_node_goes_to_its_second),
 		cmocka_unit_test(a_node_that_comes_back_gets_its_own_again),
 		cmocka_unit_test(a_new_node_gets_what_balance_needs_and_no_more),
 		cmocka_unit_test(a_new_node_takes_a_share_of_each_service),
@@ -756,6 +840,7 @@ int main(void)
 		cmocka_unit_test(planning_again_changes_nothing),
 		cmocka_unit_test(classes_on_disjoint_nodes_are_independent),
 		cmocka_unit_test(preferred_nodes_come_first_in_their_order),
+		cmocka_unit_test(others_make_up_for_preferred_nodes),
 		cmocka_unit_test(candidates_are_what_the_design_says),
 		cmocka_unit_test(where_nobody_serves_all_selected_nodes_stay),
 		cmocka_unit_test(a_vip_without_candidates_is_planned_nowhere),
