@@ -19,7 +19,7 @@ enum verdict {
 enum packet_event {
 	PACKET_EVENT_HEARTBEAT, /* EtherType 0x88B5; not yet authenticated */
 	PACKET_EVENT_GATEWAY,	/* ARP reply or NA sent by a configured gateway */
-	PACKET_EVENT_CONFLICT,	/* ARP or NA in which a foreign MAC states one of our VIPs */
+	PACKET_EVENT_CONFLICT,	/* ARP, NA or NS in which a foreign MAC states an owned VIP */
 };
 
 /* X(NAME, "text in stats, metrics and capture comments") */
