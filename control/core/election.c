@@ -8,7 +8,7 @@
 
 uint64_t silence_ns(uint64_t interval_ns, uint8_t multiplier)
 {
-	return interval_ns * multiplier + interval_ns / 4;
+	return interval_ns * multiplier + (WITHOUT(RULE_QUARTER) ? 0 : interval_ns / 4);
 }
 
 /* A lost action is the caller's to know: what it does would no longer match the state. */
@@ -122,8 +122,8 @@ void election_free(struct election *e)
 
 bool self_able(const struct election *e)
 {
-	return (e->state == NODE_STANDBY || e->state == NODE_ACTIVE) && !e->run_out &&
-	       e->now_ns < e->lease_until_ns;
+	return (e->state == NODE_STANDBY || e->state == NODE_ACTIVE) &&
+	       (WITHOUT(RULE_ABLE) || (!e->run_out && e->now_ns < e->lease_until_ns));
 }
 
 bool self_fenced(const struct election *e)

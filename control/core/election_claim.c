@@ -52,7 +52,7 @@ static bool claim_too_often(struct election *e, const struct vip *vip)
 {
 	const uint64_t oldest = vip->claim_ns[vip->claim_next];
 
-	if (oldest == 0 || e->now_ns - oldest >= CLAIM_PERIOD_NS)
+	if (WITHOUT(RULE_CLAIM_LIMIT) || oldest == 0 || e->now_ns - oldest >= CLAIM_PERIOD_NS)
 		return false;
 	if (oldest + CLAIM_PERIOD_NS < e->due_ns)
 		e->due_ns = oldest + CLAIM_PERIOD_NS;
@@ -109,7 +109,7 @@ static bool claim_higher(uint64_t epoch, uint32_t owner, const struct vip *vip)
 /* A live node claims what is ours with the lower claim: clients may have heard it (rule 7). */
 static void claim_beats(struct election *e, struct vip *vip, uint64_t epoch, uint32_t owner)
 {
-	if (!vip->mine || owner == 0 || owner_gone(e, owner) ||
+	if (WITHOUT(RULE_ANNOUNCE_AGAIN) || !vip->mine || owner == 0 || owner_gone(e, owner) ||
 	    (epoch == vip->beaten_epoch && owner == vip->beaten_owner))
 		return;
 	vip->beaten_epoch = epoch;
@@ -162,7 +162,9 @@ void claim_heard(struct election *e, struct vip *vip, uint64_t epoch, uint32_t o
 		return;
 	}
 	gone = owner != 0 && owner_gone(e, owner);
-	if (vip->mine && gone) {
+	if (vip->mine && WITHOUT(RULE_CONFLICT) && !given)
+		return;
+	if (vip->mine && gone && !WITHOUT(RULE_OUTBID)) {
 		claim_outbid(e, vip, epoch, owner);
 		return;
 	}
@@ -209,7 +211,7 @@ static enum election_cause claim_vacant(struct election *e, struct vip *vip, uin
 	if (vip->unlisted_since_ns == 0)
 		vip->unlisted_since_ns = e->now_ns;
 	until = vip->unlisted_since_ns + silence_ns(owner->interval_ns, owner->multiplier);
-	if (e->now_ns >= until)
+	if (e->now_ns >= until && !WITHOUT(RULE_UNLISTED))
 		return ELECTION_CAUSE_LEFT;
 	if (until < *due_ns)
 		*due_ns = until;
@@ -270,7 +272,7 @@ static void claim_vacancy(struct election *e, struct vip *vip, uint64_t *due_ns)
 		return; /* rule 9: never without our own plan listing us */
 	/* While we joined we were no candidate, and better ones may just have done the same. */
 	since = vip->vacant_since_ns > e->joined_ns ? vip->vacant_since_ns : e->joined_ns;
-	until = since + claim_rank(e, vip) * step;
+	until = since + (WITHOUT(RULE_RANK) ? 0 : claim_rank(e, vip) * step);
 	if (e->now_ns >= until)
 		claim_make(e, vip, cause);
 	else if (until < *due_ns)
@@ -358,6 +360,8 @@ void claims_announce(struct election *e)
  */
 void claims_healed(struct election *e, int slot)
 {
+	if (WITHOUT(RULE_ANNOUNCE_AGAIN))
+		return;
 	for (size_t i = 0; e->owned > 0 && i < e->vip_count; i++)
 		if (e->vips[i]->mine && (e->vips[i]->listed & slot_bit(slot)))
 			vip_action(e, ELECTION_ANNOUNCE, e->vips[i], e->nodes[slot],

@@ -160,6 +160,36 @@ struct election {
 	bool out_of_memory;
 };
 
+/*
+ * For test/sim/mutants alone, which builds the simulator without one rule after the other and
+ * expects that some seed notices. 0 is the election as it is.
+ */
+#ifndef ELECTION_MUTANT
+#define ELECTION_MUTANT 0
+#endif
+enum election_rule {
+	RULE_LEASE = 1,
+	RULE_CORROBORATION,
+	RULE_RENEWAL_WAIT,
+	RULE_MANAGEMENT,
+	RULE_GATEWAY,
+	RULE_RELAY,
+	RULE_RANK,
+	RULE_QUARTER,
+	RULE_FENCE,
+	RULE_CONFLICT,
+	RULE_ANNOUNCE_AGAIN,
+	RULE_PAUSE,
+	RULE_ABLE,
+	RULE_ALONE,
+	RULE_CLAIM_LIMIT,
+	RULE_UNLISTED,
+	RULE_OFFER,
+	RULE_OUTBID,
+	RULE_ROWS_REPEAT,
+};
+#define WITHOUT(rule) (ELECTION_MUTANT == (rule))
+
 static inline uint64_t slot_bit(int slot)
 {
 	return slot == NO_SLOT ? 0 : UINT64_C(1) << slot;

@@ -72,7 +72,7 @@ void lease_turn_begin(struct election *e, uint64_t polled_ns)
 	 * within one interval it counts as polling.
 	 */
 	if (unpolled <= interval)
-		e->counted_ns += passed < limit ? passed : limit;
+		e->counted_ns += passed < limit || WITHOUT(RULE_PAUSE) ? passed : limit;
 	if (stuck && !e->worker_stuck)
 		lease_end(e);
 	e->worker_stuck = stuck;
@@ -85,7 +85,7 @@ void lease_turn_begin(struct election *e, uint64_t polled_ns)
 /* Rule 2 (c): nobody who could take over is in sight, and no gateway could tell us more. */
 static bool lease_alone(const struct election *e)
 {
-	return !e->config.has_gateways &&
+	return !WITHOUT(RULE_ALONE) && !e->config.has_gateways &&
 	       e->counted_ns - e->company_counted >= e->company_silence_ns;
 }
 
@@ -95,14 +95,15 @@ static uint64_t lease_confirmed(const struct election *e, uint64_t since_ns)
 	uint64_t until = 0;
 
 	if (e->echo_ns > since_ns)
-		until = e->echo_ns + lease_ns(e); /* (a) */
+		until = e->echo_ns + lease_ns(e) * (WITHOUT(RULE_LEASE) ? 3 : 1); /* (a) */
 	/*
 	 * (b) has no effect before (a) has run out, because (a) is valid then anyway; taking the
 	 * later of both lets one follow the other without a gap and its renewal wait.
 	 */
-	if (e->gateway_ns > since_ns && e->gateway_ns + lease_ns(e) > until)
+	if (!WITHOUT(RULE_GATEWAY) && e->gateway_ns > since_ns &&
+	    e->gateway_ns + lease_ns(e) > until)
 		until = e->gateway_ns + lease_ns(e);
-	if (lease_alone(e)) /* (c), a quarter interval at a time to spare the worker */
+	if (lease_alone(e)) /* (c) */
 		until = e->now_ns + lease_ns(e);
 	return until;
 }
@@ -119,9 +120,10 @@ static void lease_renew(struct election *e)
 			e->lease_until_ns = until;
 		return;
 	}
-	if (e->now_ns < e->noted_ns + e->config.interval_ns || !peers_renewal_ready(e))
+	if (!WITHOUT(RULE_RENEWAL_WAIT) &&
+	    (e->now_ns < e->noted_ns + e->config.interval_ns || !peers_renewal_ready(e)))
 		return;
-	until = lease_confirmed(e, e->noted_ns);
+	until = lease_confirmed(e, WITHOUT(RULE_RENEWAL_WAIT) ? 0 : e->noted_ns);
 	if (until <= e->now_ns || until <= e->lease_until_ns)
 		return;
 	e->lease_until_ns = until;

@@ -274,7 +274,7 @@ static void relay_rows_build(struct election *e)
 
 	e->relay_count = 0;
 	e->relay_cursor = 0;
-	if (unheard == 0)
+	if (unheard == 0 || WITHOUT(RULE_RELAY))
 		return;
 	for (size_t i = 0; i < e->vip_count; i++) {
 		const struct vip *vip = e->vips[i];
@@ -376,8 +376,9 @@ static void rows_update(struct election *e)
 		}
 	}
 	pages = e->rows_version == 0 ? 0 : e->own_count == 0 ? 1 : pages_of(e->own_count);
-	if (e->rows_cursor >= pages && (repeat || (e->rows_again && since >= interval / 4) ||
-					(since >= interval && !rows_echoed(e)))) {
+	if (e->rows_cursor >= pages &&
+	    (repeat || (e->rows_again && since >= interval / 4) ||
+	     (since >= interval && !rows_echoed(e) && !WITHOUT(RULE_ROWS_REPEAT)))) {
 		e->rows_again = false;
 		e->rows_cursor = 0;
 		e->rows_sent_ns = e->now_ns;

@@ -9,7 +9,8 @@ bool offer_take(struct election *e, struct vip *vip)
 	const struct peer *owner;
 	size_t mine = SIZE_MAX, theirs = SIZE_MAX;
 
-	if (vip->offered_to != e->config.node || slot == NO_SLOT || !vip->lists_me || !self_able(e))
+	if (WITHOUT(RULE_OFFER) || vip->offered_to != e->config.node || slot == NO_SLOT ||
+	    !vip->lists_me || !self_able(e))
 		return false;
 	owner = &e->peers[slot];
 	for (size_t i = 0; i < vip->node_count; i++) {

@@ -111,11 +111,13 @@ static bool peer_is_gone(const struct peer *peer)
 {
 	if (peer->boot_id != 0 && peer->state == NODE_LEAVING)
 		return true; /* it said so, and that boot never returns */
-	if ((peer->live || peer->managed) && (peer->state == NODE_JOINING || peer->fenced))
+	if ((peer->live || peer->managed) &&
+	    (peer->state == NODE_JOINING || (peer->fenced && !WITHOUT(RULE_FENCE))))
 		return true; /* (a) */
 	if (peer->live || peer->heard_too)
 		return false;
-	return !peer->managed || peer->management_lapsed_ms > 0; /* (b) */
+	return WITHOUT(RULE_MANAGEMENT) || !peer->managed ||
+	       peer->management_lapsed_ms > 0; /* (b) */
 }
 
 static void peer_report(struct election *e, int slot)
@@ -176,7 +178,7 @@ void peers_update(struct election *e)
 
 		if (e->nodes[slot] == 0)
 			continue;
-		peer->heard_too = heard_by_others(e, slot);
+		peer->heard_too = !WITHOUT(RULE_CORROBORATION) && heard_by_others(e, slot);
 		peer->gone = peer_is_gone(peer);
 		signature = 1u | (uint32_t)peer->live << 1 | (uint32_t)peer->managed << 2 |
 			    (uint32_t)peer->fenced << 3 | (uint32_t)peer->gone << 4 |

@@ -249,7 +249,7 @@ static bool run(uint64_t seed, const struct sim_options *options, uint64_t *take
 static int usage(void)
 {
 	fprintf(stderr, "usage: sim [--seed N | --seeds A..B] [--trace] [--nodes N] [--vips N] "
-			"[--keep-going]\n");
+			"[--keep-going] [--quiet]\n");
 	return 2;
 }
 
@@ -266,24 +266,22 @@ static bool parse(const char *text, char stop, uint64_t *value, const char **end
 int main(int argc, char **argv)
 {
 	static const struct option long_options[] = {
-		{"seed", required_argument, NULL, 's'},
-		{"seeds", required_argument, NULL, 'r'},
-		{"trace", no_argument, NULL, 't'},
-		{"nodes", required_argument, NULL, 'n'},
-		{"vips", required_argument, NULL, 'v'},
-		{"keep-going", no_argument, NULL, 'k'},
-		{NULL, 0, NULL, 0},
+		{"seed", required_argument, NULL, 's'}, {"seeds", required_argument, NULL, 'r'},
+		{"trace", no_argument, NULL, 't'},	{"nodes", required_argument, NULL, 'n'},
+		{"vips", required_argument, NULL, 'v'}, {"keep-going", no_argument, NULL, 'k'},
+		{"quiet", no_argument, NULL, 'q'},	{NULL, 0, NULL, 0},
 	};
 	struct sim_options options = {0};
 	uint64_t first = 1, last = 300, value, takeovers = 0, failed = 0;
-	bool keep_going = false;
+	bool keep_going = false, quiet = false;
 	const char *end;
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
-		if (option == 't' || option == 'k') {
+		if (option == 't' || option == 'k' || option == 'q') {
 			options.trace = options.trace || option == 't';
 			keep_going = keep_going || option == 'k';
+			quiet = quiet || option == 'q'; /* no trace of the first failure */
 			continue;
 		}
 		if (option == '?' || !parse(optarg, '.', &value, &end))
@@ -304,11 +302,13 @@ int main(int argc, char **argv)
 		if (run(seed, &options, &takeovers))
 			continue;
 		failed++;
-		if (!keep_going && !options.trace) { /* again, this time telling all */
+		if (keep_going || options.trace)
+			continue;
+		if (!quiet) { /* again, this time telling all */
 			options.trace = true;
 			run(seed, &options, &takeovers);
-			break;
 		}
+		break;
 	}
 	printf("%" PRIu64 " seeds, %" PRIu64 " failed, %" PRIu64 " claims\n", last - first + 1,
 	       failed, takeovers);
