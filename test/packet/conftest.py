@@ -143,8 +143,9 @@ class Driver:
         """Ends it in good order and returns what dataplane_stop() said."""
         self.process.stdin.close()
         line = self._line()
-        self.process.wait(DEADLINE)
+        status = self.process.wait(DEADLINE)
         self.reader.join(DEADLINE)
+        assert (status == 0) == (line == "stopped 0"), "".join(self.log)  # or a sanitizer spoke
         return line
 
     def kill(self):
