@@ -290,12 +290,31 @@ static struct config *defaults(const char *name)
 	return config;
 }
 
+/* $NODE_NAME, as a pod's manifest sets it from the Node, else the host name. */
+static const char *node_name(struct tree_reader *reader, const struct config *config)
+{
+	struct object_where where = {.file = config->path};
+	const char *name = getenv("NODE_NAME"), *origin = "$NODE_NAME";
+	char host[256] = "", quoted[TREE_FOUND_LEN];
+
+	if (name == NULL || *name == '\0') {
+		gethostname(host, sizeof(host) - 1);
+		name = host;
+		origin = "the host name";
+	}
+	if (!config_name_valid(name, 253))
+		problems_add(reader->problems, true, &where,
+			     "node: found none here and %s as %s, expected a node name of letters, "
+			     "digits, -, _ and .",
+			     tree_quote(name, quoted), origin);
+	return tree_copy(reader, name);
+}
+
 /* Defaults that depend on the machine or on what was read. */
 static void complete(struct tree_reader *reader, struct config *config)
 {
 	struct config_interface *interfaces = (struct config_interface *)config->interfaces;
 	unsigned int *cpu;
-	char host[256];
 
 	for (size_t i = 0; i < config->interface_count; i++) {
 		if (interfaces[i].kernel_name != NULL)
@@ -304,15 +323,8 @@ static void complete(struct tree_reader *reader, struct config *config)
 		if (interfaces[i].kernel_name == NULL)
 			reader->no_memory = true;
 	}
-	if (config->node == NULL) {
-		const char *name = getenv("NODE_NAME");
-
-		if ((name == NULL || *name == '\0') && gethostname(host, sizeof(host)) == 0) {
-			host[sizeof(host) - 1] = '\0';
-			name = host;
-		}
-		config->node = tree_copy(reader, name != NULL ? name : "localhost");
-	}
+	if (config->node == NULL)
+		config->node = node_name(reader, config);
 	if (config->lcores == NULL) {
 		cpu = arena_alloc(reader->arena, sizeof(*cpu));
 		if (cpu == NULL) {

@@ -24,6 +24,9 @@ CONFIG_READER(config_read_http);     /* const char *, "" when off */
 /* Of struct config: management_address and management_port */
 CONFIG_READER(config_read_management);
 
+/* Whether text may name a node, an interface or a group: what config_read_name() takes. */
+bool config_name_valid(const char *text, size_t max);
+
 /* Whether text is ADDRESS:PORT or [ADDRESS]:PORT with a port that is not 0. */
 bool config_endpoint_parse(const char *text, struct ip *address, uint16_t *port);
 

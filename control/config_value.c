@@ -132,18 +132,23 @@ CONFIG_READER(config_read_memory)
 	tree_complain(reader, field, node, expected);
 }
 
+bool config_name_valid(const char *text, size_t max)
+{
+	size_t len = strlen(text);
+
+	return len > 0 && len <= max && isalnum((uint8_t)text[0]) &&
+	       strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.") ==
+		       len;
+}
+
 CONFIG_READER(config_read_name)
 {
-	size_t len = strlen(node->text);
-
 	if (!tree_is_string(reader, field, node))
 		return;
-	if (len == 0 || len > field->max || !isalnum((uint8_t)node->text[0]) ||
-	    strspn(node->text,
-		   "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.") != len)
-		tree_complain(reader, field, node, NULL);
-	else
+	if (config_name_valid(node->text, field->max))
 		*(const char **)out = tree_copy(reader, node->text);
+	else
+		tree_complain(reader, field, node, NULL);
 }
 
 /* What Linux refuses as a device's name: dev_valid_name(). */

@@ -69,6 +69,12 @@ static void what_is_left_out_has_a_default(void **state)
 	assert_false(config->log_json);
 	config_free(config);
 
+	setenv("NODE_NAME", "two words", 1);
+	assert_null(parse(BASE, problems, sizeof(problems)));
+	assert_string_equal(problems,
+			    "dir/c.yaml: error: node: found none here and \"two words\" as "
+			    "$NODE_NAME, expected a node name of letters, digits, -, _ "
+			    "and .\n");
 	unsetenv("NODE_NAME");
 	config = parse(BASE, problems, sizeof(problems));
 	assert_non_null(config);
