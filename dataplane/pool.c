@@ -12,17 +12,41 @@
 #include "pool.h"
 #include "runtime.h"
 
+/* An object of the pool as rte_mempool makes it, without its padding for memory channels. */
+static uint32_t object_size(uint16_t data_room)
+{
+	return rte_mempool_calc_obj_size((uint32_t)sizeof(struct rte_mbuf) + FRAME_TAG_SIZE +
+						 data_room,
+					 RTE_MEMPOOL_F_NO_SPREAD, NULL);
+}
+
+/*
+ * Where pages are small rte_mempool puts a buffer that hardware shall reach wholly on one, or on
+ * pages of its own, and leaves gaps. They are made part of the buffer: net_af_xdp registers
+ * count × object size bytes with its socket, and the kernel refuses what lies beyond.
+ */
+static uint16_t fill_page(uint16_t data_room)
+{
+	uint32_t page = (uint32_t)sysconf(_SC_PAGESIZE);
+	uint32_t size = object_size(data_room);
+	uint32_t wanted =
+		size > page ? RTE_ALIGN_CEIL(size, page) : page / rte_align32prevpow2(page / size);
+
+	return (uint16_t)(data_room + wanted - size);
+}
+
 struct rte_mempool *pool_create(const char *name, unsigned int count, unsigned int cache,
 				uint16_t data_room, int socket, bool hardware)
 {
+	uint16_t room = hardware && !eal_hugepages() ? fill_page(data_room) : data_room;
 	struct rte_pktmbuf_pool_private private = {
-		.mbuf_data_room_size = data_room,
+		.mbuf_data_room_size = room,
 		.mbuf_priv_size = FRAME_TAG_SIZE,
 	};
 	struct rte_mempool *pool = rte_mempool_create_empty(
-		name, count, (unsigned int)sizeof(struct rte_mbuf) + FRAME_TAG_SIZE + data_room,
-		cache, sizeof(private), eal_hugepages() ? socket : SOCKET_ID_ANY,
-		hardware ? 0 : RTE_MEMPOOL_F_NO_IOVA_CONTIG);
+		name, count, (unsigned int)sizeof(struct rte_mbuf) + FRAME_TAG_SIZE + room, cache,
+		sizeof(private), eal_hugepages() ? socket : SOCKET_ID_ANY,
+		hardware ? RTE_MEMPOOL_F_NO_SPREAD : RTE_MEMPOOL_F_NO_IOVA_CONTIG);
 
 	if (pool == NULL) {
 		errno = rte_errno;
