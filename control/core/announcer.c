@@ -116,14 +116,17 @@ static void heap_remove(struct heap *heap, const struct entry *entry)
 		heap_down(heap, at, last);
 }
 
+/* Mixed until every bit of the address reaches the low ones: neighbours differ in the last byte. */
 static size_t slot_of(const struct announcer *a, const struct ip *vip)
 {
 	uint64_t high, low;
 
 	memcpy(&high, vip->b, sizeof(high));
 	memcpy(&low, vip->b + 8, sizeof(low));
-	high = (high ^ (low * UINT64_C(0x9e3779b97f4a7c15))) * UINT64_C(0xbf58476d1ce4e5b9);
-	return (size_t)(high ^ high >> 31) & (a->table_size - 1);
+	low ^= high * UINT64_C(0x9e3779b97f4a7c15);
+	low = (low ^ low >> 32) * UINT64_C(0xbf58476d1ce4e5b9);
+	low = (low ^ low >> 32) * UINT64_C(0x94d049bb133111eb);
+	return (size_t)(low ^ low >> 32) & (a->table_size - 1);
 }
 
 /* The slot of vip, or the empty one where it belongs. */

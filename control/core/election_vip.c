@@ -6,14 +6,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Mixed until every bit of the address reaches the low ones: neighbours differ in the last byte. */
 static size_t hash_of(const struct ip *address)
 {
-	uint64_t a, b;
+	uint64_t high, low;
 
-	memcpy(&a, address->b, sizeof(a));
-	memcpy(&b, address->b + 8, sizeof(b));
-	a = (a ^ (b * UINT64_C(0x9e3779b97f4a7c15))) * UINT64_C(0xbf58476d1ce4e5b9);
-	return (size_t)(a ^ a >> 29);
+	memcpy(&high, address->b, sizeof(high));
+	memcpy(&low, address->b + 8, sizeof(low));
+	low ^= high * UINT64_C(0x9e3779b97f4a7c15);
+	low = (low ^ low >> 32) * UINT64_C(0xbf58476d1ce4e5b9);
+	low = (low ^ low >> 32) * UINT64_C(0x94d049bb133111eb);
+	return (size_t)(low ^ low >> 32);
 }
 
 struct vip *vip_find(const struct election *e, const struct ip *address)
