@@ -73,6 +73,9 @@ struct ipam_previous {
  * Pins: index i gets pin i of its family or nothing; indices without a pin are served as usual.
  * A class whose pool overlaps that of an older one keeps its allocations and makes no new ones.
  *
+ * What was allocated before decides, so nodes that each allocate from one file agree only if they
+ * remember the same, or nothing, or the file pins addresses (or holds VirtualIPs).
+ *
  * Reasons of messages. On Services: IPAllocated (new ones only), ClearAssignment, and the warnings
  * AllocationFailed ("2 of 3 public IPs were assigned: …"), ClassMismatch, InvalidCount, InvalidPin.
  * On classes, all warnings: InvalidPool, PoolOverlap, SecondDefault. Warnings come with every run

@@ -22,8 +22,8 @@ struct deal {
 	const uint32_t *stay, *home; /* by number of a work */
 	uint32_t *choice;	     /* likewise: the answer */
 	const struct problem_nodes *nodes;
-	uint32_t *quota;    /* of each local node */
-	uint32_t *given[2]; /* of each local node, IPv4 and IPv6 */
+	uint32_t *quota; /* of each local node */
+	uint32_t *given; /* of each local node */
 	uint64_t hash;
 };
 
@@ -37,11 +37,9 @@ static void nodes_add(struct problem_nodes *nodes, uint32_t global)
 
 static void deal_one(struct deal *deal, uint32_t thing, uint32_t local)
 {
-	bool v6 = !ip_is_v4(&deal->run->works[thing].vip->address);
-
 	deal->choice[thing] = deal->nodes->global[local];
 	deal->quota[local]--;
-	deal->given[v6][local]++;
+	deal->given[local]++;
 }
 
 /* Gives each thing without a node the one that `want` says, where that still takes one. */
@@ -59,24 +57,25 @@ static void deal_wanted(struct deal *deal, const uint32_t *want, const uint32_t 
 	}
 }
 
-/* The node for the next thing: with the fewest of its family, then of both, then by hash. */
-static uint32_t deal_next(const struct deal *deal, bool v6)
+/*
+ * The node for the next thing: with the fewest so far, then by hash. Things come in order of their
+ * family, so that each family goes round all nodes.
+ */
+static uint32_t deal_next(const struct deal *deal)
 {
-	uint32_t best = PLAN_NONE;
-	uint64_t best_key = UINT64_MAX, best_hash = 0;
+	uint32_t best = PLAN_NONE, best_given = UINT32_MAX;
+	uint64_t best_hash = 0;
 
 	for (uint32_t n = 0; n < deal->nodes->count; n++) {
-		uint64_t key = (uint64_t)deal->given[v6][n] << 32 |
-			       (deal->given[0][n] + deal->given[1][n]);
 		uint64_t hash;
 
-		if (deal->quota[n] == 0 || key > best_key)
+		if (deal->quota[n] == 0 || deal->given[n] > best_given)
 			continue;
 		hash = balance_mix(deal->hash ^ deal->run->node_hash[deal->nodes->global[n]]);
-		if (best != PLAN_NONE && key == best_key && hash >= best_hash)
+		if (best != PLAN_NONE && deal->given[n] == best_given && hash >= best_hash)
 			continue;
 		best = n;
-		best_key = key;
+		best_given = deal->given[n];
 		best_hash = hash;
 	}
 	return best;
@@ -85,8 +84,7 @@ static uint32_t deal_next(const struct deal *deal, bool v6)
 /* Which thing of a group goes to which node, now that it is known how many each node gets. */
 static void deal_group(struct deal *deal)
 {
-	memset(deal->given[0], 0, deal->nodes->count * sizeof(*deal->given[0]));
-	memset(deal->given[1], 0, deal->nodes->count * sizeof(*deal->given[1]));
+	memset(deal->given, 0, deal->nodes->count * sizeof(*deal->given));
 	for (size_t i = 0; i < deal->count; i++)
 		deal->choice[deal->things[i]] = PLAN_NONE;
 	deal_wanted(deal, deal->stay, deal->home);
@@ -97,7 +95,7 @@ static void deal_group(struct deal *deal)
 
 		if (deal->choice[thing] != PLAN_NONE)
 			continue;
-		local = deal_next(deal, !ip_is_v4(&deal->run->works[thing].vip->address));
+		local = deal_next(deal);
 		if (local != PLAN_NONE)
 			deal_one(deal, thing, local);
 	}
@@ -149,9 +147,8 @@ static int solve(struct plan_run *run, const struct problem_nodes *nodes, const 
 	if (!arena || balance_init(&balance, nodes->count, part_count, arena) < 0)
 		goto out;
 	deal.quota = arena_array(arena, nodes->count + 1, sizeof(*deal.quota));
-	deal.given[0] = arena_array(arena, nodes->count + 1, sizeof(*deal.given[0]));
-	deal.given[1] = arena_array(arena, nodes->count + 1, sizeof(*deal.given[1]));
-	if (!deal.quota || !deal.given[0] || !deal.given[1])
+	deal.given = arena_array(arena, nodes->count + 1, sizeof(*deal.given));
+	if (!deal.quota || !deal.given)
 		goto out;
 	for (size_t n = 0; n < nodes->count; n++) {
 		balance.load[n] = load[n];
