@@ -347,7 +347,9 @@ static void take_event(struct hostnet *hostnet, const struct nlmsghdr *message)
 		break;
 	case RTM_NEWRULE:
 	case RTM_DELRULE:
-		replypath_notice(&hostnet->replypath);
+		/* Those of our own making name the socket that asked for them. */
+		if (message->nlmsg_pid != mnl_socket_get_portid(hostnet->netlink.socket))
+			replypath_notice(&hostnet->replypath);
 		break;
 	default:
 		break;

@@ -15,18 +15,19 @@
 
 void loopback_init(struct loopback *loopback, struct netlink *netlink)
 {
-	*loopback = (struct loopback){.netlink = netlink};
+	*loopback = (struct loopback){.netlink = netlink, .ifindex = if_nametoindex("lo")};
 }
 
 /* The address of a message on lo. False: it is of another netdev, or no host address. */
-static bool read_address(const struct nlmsghdr *message, struct ip *ip, bool *marked)
+static bool read_address(const struct loopback *loopback, const struct nlmsghdr *message,
+			 struct ip *ip, bool *marked)
 {
 	const struct ifaddrmsg *header = mnl_nlmsg_get_payload(message);
 	const struct nlattr *attributes[IFA_MAX + 1];
 	const struct nlattr *proto;
 
 	if (mnl_nlmsg_get_payload_len(message) < sizeof(*header) ||
-	    header->ifa_index != if_nametoindex("lo"))
+	    header->ifa_index != loopback->ifindex)
 		return false;
 	if (header->ifa_prefixlen != (header->ifa_family == AF_INET ? 32 : 128))
 		return false;
@@ -51,9 +52,9 @@ static int look(struct loopback *loopback)
 	struct ip ip;
 	int error;
 
-	error = link_addresses(loopback->netlink, if_nametoindex("lo"), AF_UNSPEC, &list);
+	error = link_addresses(loopback->netlink, loopback->ifindex, AF_UNSPEC, &list);
 	while (error == 0 && (message = netlink_list_next(&list, message)) != NULL) {
-		if (!read_address(message, &ip, &marked))
+		if (!read_address(loopback, message, &ip, &marked))
 			continue;
 		if (marked || ip_set_has(&loopback->ours, &ip))
 			error = ip_set_add(&ours, &ip);
@@ -81,15 +82,15 @@ static int look(struct loopback *loopback)
 	return 0;
 }
 
-static void put_address(struct netlink_batch *batch, uint16_t type, uint16_t flags,
-			const struct ip *ip)
+static void put_address(const struct loopback *loopback, struct netlink_batch *batch, uint16_t type,
+			uint16_t flags, const struct ip *ip)
 {
 	struct nlmsghdr *request = netlink_batch_next(batch, type, flags);
 	struct ifaddrmsg *header = mnl_nlmsg_put_extra_header(request, sizeof(*header));
 
 	header->ifa_family = ip_family(ip);
 	header->ifa_prefixlen = ip_is_v4(ip) ? 32 : 128;
-	header->ifa_index = if_nametoindex("lo");
+	header->ifa_index = loopback->ifindex;
 	/* Host scope as on 127.0.0.1 would keep v4 from being chosen as a source: universe. */
 	header->ifa_scope = RT_SCOPE_UNIVERSE;
 	netlink_put_ip(request, IFA_LOCAL, ip);
@@ -156,7 +157,7 @@ static int apply(struct loopback *loopback, bool leftovers, const struct ip_set 
 		const struct ip *ip = &loopback->wanted.list[i];
 
 		if (!ip_set_has(&loopback->ours, ip) && !ip_set_has(&loopback->foreign, ip))
-			put_address(&batch, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, ip);
+			put_address(loopback, &batch, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, ip);
 	}
 	netlink_batch_flush(&batch);
 	/* From the end: answers take addresses out of `ours` while the loop runs. */
@@ -165,7 +166,7 @@ static int apply(struct loopback *loopback, bool leftovers, const struct ip_set 
 
 		if (!ip_set_has(&loopback->wanted, &ip) &&
 		    (leftovers || (dropped != NULL && ip_set_has(dropped, &ip))))
-			put_address(&batch, RTM_DELADDR, 0, &ip);
+			put_address(loopback, &batch, RTM_DELADDR, 0, &ip);
 	}
 	netlink_batch_flush(&batch);
 	return loopback->error;
@@ -195,7 +196,7 @@ void loopback_notice(struct loopback *loopback, const struct nlmsghdr *message)
 	bool marked;
 	struct ip ip;
 
-	if (!read_address(message, &ip, &marked) || !ip_set_has(&loopback->wanted, &ip))
+	if (!read_address(loopback, message, &ip, &marked) || !ip_set_has(&loopback->wanted, &ip))
 		return;
 	if (message->nlmsg_type == RTM_DELADDR)
 		loopback->dirty = true;

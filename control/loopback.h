@@ -10,6 +10,7 @@
 
 struct loopback {
 	struct netlink *netlink;
+	unsigned int ifindex;
 	struct ip_set wanted;
 	struct ip_set ours;    /* there, and added by us or by a killed predecessor */
 	struct ip_set foreign; /* wanted, but somebody else's: never removed */

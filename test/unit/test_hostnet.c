@@ -188,6 +188,27 @@ static void a_nic_that_was_down_without_arp_is_so_again(void **state)
 	free(after);
 }
 
+static void routes_of_a_nic_without_addresses_go_and_come_back(void **state)
+{
+	struct hostnet *hostnet;
+	char *before, *after;
+
+	(void)state;
+	write_sysctl("/proc/sys/net/ipv6/conf/n0/disable_ipv6", "1");
+	run("ip link set n0 up");
+	run("ip route add 198.51.100.0/24 dev n0");
+	run("ip route add default via 198.51.100.1 dev n0 table 77");
+	before = snapshot();
+	hostnet = create();
+	assert_int_equal(hostnet_device_claim(hostnet, "n0"), 0);
+	assert_silent();
+	hostnet_free(hostnet);
+	after = snapshot();
+	assert_same(after, before);
+	free(before);
+	free(after);
+}
+
 /* Does what `dies` does in a process that ends without undoing anything. */
 static void in_a_process_that_is_killed(void (*dies)(struct hostnet *hostnet))
 {
@@ -797,6 +818,8 @@ int main(void)
 		cmocka_unit_test_setup(a_claimed_nic_is_silent_and_stop_puts_everything_back,
 				       fresh_namespace),
 		cmocka_unit_test_setup(a_nic_that_was_down_without_arp_is_so_again,
+				       fresh_namespace),
+		cmocka_unit_test_setup(routes_of_a_nic_without_addresses_go_and_come_back,
 				       fresh_namespace),
 		cmocka_unit_test_setup(a_claim_outlives_sigkill_and_the_next_clean_stop_undoes_it,
 				       fresh_namespace),
