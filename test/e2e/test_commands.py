@@ -25,10 +25,11 @@ def test_peers_hear_each_other(lab):
 
 
 def test_status_says_all_is_well(lab):
+    lab_module.wait_for("all nodes to be ACTIVE", lambda: all(
+        node.ask("status")["state"] == "ACTIVE" for node in lab.nodes), 10)
     for node in lab.nodes:
         status = node.ask("status")
         assert status["node"] == node.name
-        assert status["state"] == "ACTIVE"
         assert status["problems"] == []
         interface, = status["interfaces"]
         assert interface["name"] == "front"
