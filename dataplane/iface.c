@@ -6,18 +6,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "device.h"
 #include "eal.h"
 #include "ethdev.h"
 #include "iface.h"
 #include "kport.h"
 #include "dplog.h"
-#include "netdev.h"
 #include "pool.h"
 #include "waitfd.h"
 
 #define TAP_MAX_QUEUES	  4    /* net_tap's */
 #define TAP_MAX_FRAME	  1522 /* net_tap takes no more from its netdev */
-#define XDP_MAX_MTU	  3300 /* a frame, its headroom and its mbuf share a page */
 #define XDP_ROOM	  384  /* of a data room: headroom and XDP_PACKET_HEADROOM */
 #define XDP_RING	  2048 /* of fill and completion, whatever is asked for */
 #define RX_DESC		  1024
@@ -25,125 +24,6 @@
 #define POOL_CACHE	  128
 #define FRAME_OVERHEAD	  (RTE_ETHER_HDR_LEN + RTE_VLAN_HLEN) /* beside the MTU, without FCS */
 #define DEFAULT_DATA_ROOM RTE_MBUF_DEFAULT_BUF_SIZE
-
-static bool device_is(const char *device, const char *driver)
-{
-	return strncmp(device, driver, strlen(driver)) == 0;
-}
-
-bool dataplane_device_netdev(const char *device, char *name)
-{
-	const char *at;
-	size_t len;
-
-	if (!device_is(device, "net_af_xdp") && !device_is(device, "net_af_packet"))
-		return false;
-	for (at = strchr(device, ','); at != NULL; at = strchr(at, ',')) {
-		at++;
-		if (strncmp(at, "iface=", 6) != 0)
-			continue;
-		at += 6;
-		len = strcspn(at, ",");
-		if (len == 0 || len >= IFNAMSIZ)
-			return false;
-		memcpy(name, at, len);
-		name[len] = '\0';
-		return true;
-	}
-	return false;
-}
-
-/* AF_XDP and AF_PACKET serve one queue unless told otherwise; packets of others would be lost. */
-static int xdp_prepare(const struct dataplane_interface_config *config, const char *netdev,
-		       size_t workers, char *device, size_t device_len, char *error,
-		       size_t error_len)
-{
-	unsigned int queues;
-	int ret = netdev_rx_queues(netdev, &queues);
-
-	if (ret < 0) {
-		snprintf(error, error_len, "device %s: netdev %s: %s", config->device, netdev,
-			 strerror(-ret));
-		return ret;
-	}
-	if (strstr(config->device, "queue_count=") == NULL &&
-	    strstr(config->device, "start_queue=") == NULL) {
-		if (queues > workers) {
-			snprintf(
-				error, error_len,
-				"device %s: %s has %u receive queues and there are %zu lcores to "
-				"serve them: run `ethtool -L %s combined %zu`, or give more lcores",
-				config->device, netdev, queues, workers, netdev, workers);
-			return -EINVAL;
-		}
-		if (queues > 1) {
-			size_t len = strlen(device);
-
-			snprintf(device + len, device_len - len, ",queue_count=%u", queues);
-		}
-	}
-	if (config->mtu > XDP_MAX_MTU) {
-		snprintf(error, error_len, "device %s: mtu %u, but AF_XDP carries at most %d",
-			 config->device, config->mtu, XDP_MAX_MTU);
-		return -EINVAL;
-	}
-	if (config->vlan != 0 && netdev_strips_vlan(netdev) > 0) {
-		snprintf(error, error_len,
-			 "device %s: vlan %u, but %s strips tags and AF_XDP cannot see them: run "
-			 "`ethtool -K %s rxvlan off`",
-			 config->device, config->vlan, netdev, netdev);
-		return -EINVAL;
-	}
-	ret = netdev_xdp_detach(netdev);
-	if (ret > 0)
-		dplog(DATAPLANE_LOG_WARNING,
-		      "%s: took down an XDP program that an earlier process had left on it",
-		      netdev);
-	else if (ret < 0)
-		dplog(DATAPLANE_LOG_WARNING, "%s: cannot take down its old XDP program: %s", netdev,
-		      strerror(-ret));
-	return 0;
-}
-
-int iface_prepare(const struct dataplane_interface_config *config, size_t workers, char *device,
-		  size_t device_len, int *claim, char *error, size_t error_len)
-{
-	char netdev[IFNAMSIZ];
-	unsigned int mtu;
-	int ret;
-
-	*claim = -1;
-	if (snprintf(device, device_len, "%s", config->device) >= (int)device_len - 32) {
-		snprintf(error, error_len, "device %.40s…: longer than %zu characters",
-			 config->device, device_len - 32);
-		return -EINVAL;
-	}
-	if (!dataplane_device_netdev(config->device, netdev)) {
-		if (!device_is(config->device, "net_af_xdp") &&
-		    !device_is(config->device, "net_af_packet"))
-			return 0;
-		snprintf(error, error_len,
-			 "device %s: expected an argument iface= with the name of a netdev",
-			 config->device);
-		return -EINVAL;
-	}
-	ret = netdev_mtu(netdev, &mtu);
-	if (ret < 0) {
-		snprintf(error, error_len, "device %s: no netdev %s: %s", config->device, netdev,
-			 strerror(-ret));
-		return ret;
-	}
-	*claim = netdev_claim(netdev);
-	if (*claim < 0) {
-		snprintf(error, error_len, "device %s: %s", config->device,
-			 *claim == -EADDRINUSE ? "another vipgate uses this netdev"
-					       : strerror(-*claim));
-		return *claim;
-	}
-	if (device_is(config->device, "net_af_xdp"))
-		return xdp_prepare(config, netdev, workers, device, device_len, error, error_len);
-	return 0;
-}
 
 /* Finds the port that EAL made of a device: a failed probe of a vdev does not fail EAL. */
 static int port_find(struct iface *iface, char *error, size_t error_len)
@@ -177,7 +57,7 @@ static int mtu_check(const struct iface *iface, const struct rte_eth_dev_info *i
 	if (strcmp(iface->driver, "net_tap") == 0)
 		max = TAP_MAX_FRAME - FRAME_OVERHEAD;
 	if (strcmp(iface->driver, "net_af_xdp") == 0)
-		max = RTE_MIN(max, (unsigned int)XDP_MAX_MTU);
+		max = RTE_MIN(max, (unsigned int)DEVICE_XDP_MAX_MTU);
 	if (iface->env.mtu >= min && iface->env.mtu <= max)
 		return 0;
 	snprintf(error, error_len, "device %s: mtu %u, but driver %s carries %u to %u",

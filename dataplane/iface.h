@@ -8,17 +8,8 @@
 #include "runtime.h"
 
 /*
- * Before EAL: checks what can be checked of the netdev below a device, takes a stale XDP program
- * off it, and writes into device (of device_len bytes) the string that DPDK is to be given. claim:
- * a descriptor to be closed when the device is no longer used, or −1. Returns 0 or −errno with a
- * sentence in error.
- */
-int iface_prepare(const struct dataplane_interface_config *config, size_t workers, char *device,
-		  size_t device_len, int *claim, char *error, size_t error_len);
-
-/*
  * Opens the port and its kernel port, with its memory, and receives nothing yet. device: as
- * iface_prepare() wrote it. On error what was opened is closed again.
+ * device_prepare() wrote it. On error what was opened is closed again.
  */
 int iface_open(const struct dataplane_config *config, size_t index, const char *device,
 	       struct iface **out, char *error, size_t error_len);

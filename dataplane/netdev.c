@@ -59,15 +59,17 @@ int netdev_mtu(const char *name, unsigned int *mtu)
 	return ret;
 }
 
-int netdev_rx_queues(const char *name, unsigned int *queues)
+int netdev_rx_queues(const char *name, unsigned int *queues, bool *combined)
 {
 	struct ethtool_channels channels = {.cmd = ETHTOOL_GCHANNELS};
 	struct ifreq ifr = {.ifr_data = (void *)&channels};
 	int ret = request(name, SIOCETHTOOL, &ifr);
 
 	*queues = 1;
+	*combined = true;
 	if (ret == -EOPNOTSUPP)
 		return 0;
+	*combined = channels.rx_count == 0;
 	if (ret == 0 && channels.rx_count + channels.combined_count > 1)
 		*queues = channels.rx_count + channels.combined_count;
 	return ret;

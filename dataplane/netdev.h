@@ -3,6 +3,7 @@
 #ifndef DATAPLANE_NETDEV_H
 #define DATAPLANE_NETDEV_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,8 +14,11 @@ int netdev_set_mac(const char *name, const struct rte_ether_addr *mac);
 int netdev_set_mtu(const char *name, uint16_t mtu);
 int netdev_mtu(const char *name, unsigned int *mtu);
 
-/* The receive queues that packets arrive on, by ethtool's channels; 1 where there are none. */
-int netdev_rx_queues(const char *name, unsigned int *queues);
+/*
+ * The receive queues that packets arrive on, by ethtool's channels; 1 where there are none.
+ * combined: each has a transmit queue for its own, as AF_XDP in DPDK wants them.
+ */
+int netdev_rx_queues(const char *name, unsigned int *queues, bool *combined);
 
 /* Whether the driver takes VLAN tags out of received frames. */
 int netdev_strips_vlan(const char *name);

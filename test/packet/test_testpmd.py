@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Debian's dpdk-testpmd at the other end of the wire: what it sends is counted to the frame."""
 import os
+import re
 import shutil
 import subprocess
+import threading
 
 import pytest
 from scapy.all import (ARP, ICMPv6ND_NS, ICMPv6NDOptSrcLLAddr, IP, IPv6, UDP, Ether, Raw, rdpcap,
@@ -27,14 +29,31 @@ class Player:
              "-i", "--total-num-mbufs=8192", "--forward-mode=io", "--no-flush-rx", "--nb-cores=1"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
+        self.lines = []
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+
+    def _read(self):
+        for line in self.process.stdout:
+            self.lines.append(line)
+
+    def sent(self, port):
+        """How many frames testpmd has handed to one of its ports, by its own count."""
+        seen = len(self.lines)
+        self.say("show port stats %d" % port)
+        return until(lambda: [int(number) for number in re.findall(
+            r"TX-packets: +(\d+)", "".join(self.lines[seen:]))])[-1]
+
     def say(self, *lines):
         self.process.stdin.write("".join(line + "\n" for line in lines))
         self.process.stdin.flush()
 
     def quit(self):
         if self.process.poll() is None:
-            return self.process.communicate("stop\nquit\n", timeout=20)[0]
-        return self.process.stdout.read()
+            self.say("stop", "quit")
+            self.process.wait(20)
+        self.reader.join(20)
+        return "".join(self.lines)
 
 
 def frames(mac):
@@ -83,6 +102,7 @@ def test_memif_frames_are_answered_passed_and_dropped_exactly(namespaces, tmp_pa
         assert counters["drops"] == counters["drops"] | {
             "arp_not_owned": COUNT, "closed_port": COUNT, "foreign_mac": COUNT}
         assert testpmd.process.poll() is None
+        until(lambda: testpmd.sent(0) >= 2 * COUNT)
         testpmd.quit()
         testpmd = None
         answers = [frame for frame in rdpcap(sink) if ARP in frame and frame[ARP].op == 2]
