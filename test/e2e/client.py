@@ -142,7 +142,7 @@ class Client:
         connection.data += data
         if not data:
             good = connection.data.startswith(b"HTTP/1.1 200 ")
-            self.finish(connection, now, None if good else "bad answer")
+            self.finish(connection, now, None if good else "cut off")
 
     # The loop
 

@@ -72,7 +72,10 @@ def lab(scene, recorded):
     """The scene, calm."""
     calm(scene)
     mark = recorded.mark()
+    logged = {node.name: len(node.log_text()) for node in scene.nodes}
     yield scene
+    for node in scene.nodes:        # shown when the test fails
+        print("---- %s logged\n%s" % (node.name, node.log_text()[logged[node.name]:]))
     assert_only_owners_speak(scene, recorded.since(mark))
     for node in scene.nodes:
         text = node.log_text()

@@ -131,9 +131,11 @@ def judge(report, hit):
     spans = [longest[address] for address in hit if address in longest]
     begin = min((start for start, _ in spans), default=0.0)
     end = max((stop for _, stop in spans), default=0.0)
-    inside = [r for r in report["requests"] if begin <= r[0] < end]
+    # What was cut off in the middle began a little earlier.
+    inside = [r for r in report["requests"] if begin <= r[0] < end or
+              (r[4] is not None and r[2] in hit)]
     errors = {}
-    for _, _, _, _, error in report["requests"]:
+    for _, _, _, _, error in inside:
         if error is not None:
             errors[error] = errors.get(error, 0) + 1
     length = {a: round((stop - start) * 1e3, 1) for a, (start, stop) in longest.items()}
