@@ -142,18 +142,6 @@ static int parse(const struct command *command, int argc, char **argv, struct op
 	return 0;
 }
 
-#ifndef __has_feature
-#define __has_feature(feature) 0
-#endif
-#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
-/* net_af_xdp never frees the umem's descriptor when a socket is closed; everything else is ours. */
-const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void)
-{
-	return "leak:xsk_umem__create\n";
-}
-#endif
-
 int main(int argc, char **argv)
 {
 	struct options options = {
