@@ -22,7 +22,8 @@ class Player:
     def __init__(self, socket, source, sink):
         assert shutil.which("dpdk-testpmd"), "dpdk-testpmd is missing: apt install dpdk"
         self.process = subprocess.Popen(
-            ["ip", "netns", "exec", NODE, "dpdk-testpmd", "--no-huge", "-m", "256", "--no-shconf",
+            ["ip", "netns", "exec", NODE, "stdbuf", "-oL",
+             "dpdk-testpmd", "--no-huge", "-m", "256", "--no-shconf",
              "--file-prefix=vgptestpmd", "--no-telemetry", "--no-pci", "--lcores",
              "0@0,1@0", "--vdev=net_pcap0,rx_pcap=%s,tx_pcap=%s" % (source, sink),
              "--vdev=net_memif0,role=client,id=0,socket=%s,socket-abstract=no" % socket, "--",
