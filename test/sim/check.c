@@ -120,6 +120,41 @@ static bool any_candidate(const struct sim *sim, unsigned int vip)
 	return false;
 }
 
+static bool undisturbed_since(const struct sim *sim, unsigned int index, uint64_t since)
+{
+	const struct sim_node *node = &sim->nodes[index];
+
+	return node->running && node->link_up && node->worker_until < since &&
+	       node->control_until < since;
+}
+
+/* A third node that has heard and been heard by both of two nodes since then. */
+static bool relayed_since(const struct sim *sim, unsigned int a, unsigned int b, uint64_t since)
+{
+	if (!undisturbed_since(sim, a, since) || !undisturbed_since(sim, b, since))
+		return false;
+	for (unsigned int c = 0; c < sim->node_count; c++)
+		if (c != a && c != b && undisturbed_since(sim, c, since) && !sim->cut[a][c] &&
+		    !sim->cut[c][a] && !sim->cut[b][c] && !sim->cut[c][b])
+			return true;
+	return false;
+}
+
+/* While links are cut: with a third node in between two do not answer for long. */
+static void check_dual_cut(struct sim *sim, unsigned int vip, uint64_t both)
+{
+	const uint64_t patience = 2 * silence(sim) + 300 * MS;
+	const unsigned int a = (unsigned int)__builtin_ctzll(both);
+	const unsigned int b = (unsigned int)__builtin_ctzll(both & (both - 1));
+
+	if (sim->now < patience || sim->now - sim->dual_since[vip] <= patience ||
+	    sim->now - sim->fault_ns <= patience || sim->loss + sim->burst_loss > 0)
+		return;
+	if (relayed_since(sim, a, b, sim->now - patience))
+		sim_fail(sim, "G2: n%u and n%u answer for v%u, and a third node hears both", a, b,
+			 vip);
+}
+
 /* G2: two answerers for no longer than one delivered message, while the network is calm. */
 static void check_dual(struct sim *sim, unsigned int vip, uint64_t mask)
 {
@@ -131,6 +166,7 @@ static void check_dual(struct sim *sim, unsigned int vip, uint64_t mask)
 	}
 	if (sim->dual_since[vip] == 0)
 		sim->dual_since[vip] = sim->now;
+	check_dual_cut(sim, vip, both);
 	if (!network_calm(sim) || sim->now - sim->dual_since[vip] <= one_message(sim))
 		return;
 	for (unsigned int i = 0; i < sim->node_count; i++)

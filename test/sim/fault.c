@@ -104,6 +104,7 @@ void fault_setup(struct sim *sim, const struct sim_options *options)
 	sim->delay_min = 20 * US;
 	sim->delay_max = delays[sim_between(sim, 0, 3)];
 	sim->loss = sim_chance(sim, 250) ? (unsigned int)sim_between(sim, 1, 20) : 0;
+	sim->queue_limit = sim_chance(sim, 300) ? 32 : SIM_QUEUE;
 	sim->reorders = sim_chance(sim, 150);
 	plan_shuffle(sim, &sim->plans[0]);
 	for (unsigned int i = 0; i < sim->node_count; i++) {

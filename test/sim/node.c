@@ -101,7 +101,7 @@ static bool worker_paused(const struct sim *sim, const struct sim_node *node)
 
 static void queue_add(struct sim *sim, struct queue *queue, struct frame *frame)
 {
-	if (queue->count == SIM_QUEUE)
+	if (queue->count >= sim->queue_limit)
 		frame_put(sim, frame);
 	else
 		queue->frames[queue->count++] = frame;

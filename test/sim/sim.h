@@ -140,6 +140,7 @@ struct sim {
 	uint64_t delay_min, delay_max;
 	unsigned int loss; /* in 1/1000 */
 	unsigned int burst_loss;
+	size_t queue_limit; /* frames that wait for a paused thread; later ones are lost */
 	bool cut[SIM_NODES][SIM_NODES];		   /* front, from, to */
 	bool management_cut[SIM_NODES][SIM_NODES]; /* likewise */
 	unsigned int lost_in_row[SIM_NODES][SIM_NODES];
