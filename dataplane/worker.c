@@ -11,7 +11,7 @@
 
 #define HOUSEKEEPING_TURNS 64		    /* a power of two: turns between two quiescent states */
 #define IDLE_TURNS	   16		    /* empty turns before a wait */
-#define BLIND_WAIT_NS	   UINT64_C(250000) /* longest wait where a lane has no descriptor */
+#define BLIND_WAIT_NS	   UINT64_C(500000) /* longest wait where a lane has no descriptor */
 #define WAIT_FDS	   (1 + 2 * DATAPLANE_MAX_INTERFACES)
 
 void worker_wake(struct worker *worker)
@@ -159,7 +159,7 @@ int worker_main(void *arg)
 			rte_rcu_qsbr_quiescent(dp->rcu, worker->index);
 		if (dp->adaptive && idle >= IDLE_TURNS) {
 			worker_wait(worker);
-			idle = 0;
+			idle = IDLE_TURNS - 1; /* one more empty turn: it was no frame */
 		}
 	}
 	rte_rcu_qsbr_thread_offline(dp->rcu, worker->index);
