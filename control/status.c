@@ -3,6 +3,7 @@
  */
 #include "status.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -234,6 +235,8 @@ static json_t *status_interface(const struct daemon *daemon, size_t i)
 	group_counters(daemon->groups[i], &counters);
 	election_view(group_election(daemon->groups[i]), &view);
 	rte_ether_format_addr(mac, sizeof(mac), &info->mac);
+	for (char *c = mac; *c != '\0'; c++)
+		*c = (char)tolower((unsigned char)*c); /* as ip(8) writes it */
 	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:s, s:s, s:s, s:b, s:I}",
 			 "name", interface->name, "group", interface->group, "device",
 			 interface->device, "driver", info->driver, "netdev", info->netdev, "mac",
