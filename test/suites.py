@@ -90,7 +90,8 @@ def build(directory, *options, compiler="gcc"):
         status, log = shell("ninja", "-C", directory)
     built[directory] = status == 0
     if status != 0:
-        raise BuildError(log)
+        raise BuildError("\n".join(line for line in log.splitlines()
+                                   if not re.match(r"\[\d+/\d+\] ", line)))
 
 
 def build_gcc():
