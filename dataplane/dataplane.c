@@ -167,12 +167,14 @@ static int workers_create(struct dataplane *dp, const struct dataplane_config *c
 /* Deals an interface's queues to the workers, each interface beginning with the next worker. */
 static int lanes_create(struct dataplane *dp, struct iface *iface)
 {
+	iface->flows = flow_table_create((size_t)FLOWS_PER_QUEUE * iface->queues);
+	if (iface->flows == NULL)
+		return -ENOMEM;
 	for (uint16_t q = 0; q < iface->queues; q++) {
 		struct worker *worker = dp->worker[(iface->index + q) % dp->worker_count];
 		struct lane *lane =
 			rte_zmalloc_socket("lane", sizeof(*lane), RTE_CACHE_LINE_SIZE,
 					   eal_hugepages() ? iface->socket : SOCKET_ID_ANY);
-		int ret;
 
 		if (lane == NULL)
 			return -ENOMEM;
@@ -181,9 +183,7 @@ static int lanes_create(struct dataplane *dp, struct iface *iface)
 		lane->queue = q;
 		lane->first = q == 0;
 		iface->lane[q] = lane;
-		ret = packet_state_init(&lane->state, FLOWS_PER_LANE);
-		if (ret < 0)
-			return ret;
+		packet_state_init(&lane->state, iface->flows);
 		worker->lane[worker->lane_count++] = lane;
 	}
 	return 0;
@@ -263,12 +263,9 @@ static void published_free(struct iface *iface)
 
 static void lanes_free(struct iface *iface)
 {
-	for (uint16_t q = 0; q < iface->queues; q++) {
-		if (iface->lane[q] == NULL)
-			continue;
-		packet_state_fini(&iface->lane[q]->state);
+	for (uint16_t q = 0; q < iface->queues; q++)
 		rte_free(iface->lane[q]);
-	}
+	flow_table_free(iface->flows);
 }
 
 static int iface_end(struct iface *iface)

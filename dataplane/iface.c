@@ -266,8 +266,10 @@ static int env_fill(struct iface *iface, const struct dataplane_config *all,
 	env->vlan = config->vlan;
 	env->mtu = config->mtu;
 	env->icmp_echo = all->icmp_echo;
-	for (size_t i = 0; i < config->address_count; i++)
-		env->addresses[env->address_count++] = config->addresses[i].addr;
+	for (size_t i = 0; i < config->address_count; i++) {
+		env->addresses[env->address_count] = config->addresses[i].addr;
+		env->address_lens[env->address_count++] = config->addresses[i].len;
+	}
 	for (size_t i = 0; i < config->gateway_count; i++)
 		env->gateways[env->gateway_count++] = config->gateways[i];
 	return 0;

@@ -23,7 +23,7 @@
 #define SENT_SLOTS     4096 /* a power of two: dataplane_sent_at() reaches this far back */
 #define EVENT_RING     1024
 #define SEND_RING      1024
-#define FLOWS_PER_LANE 16384
+#define FLOWS_PER_QUEUE 16384
 
 /* The body of an interface's heartbeat. Immutable once published. */
 struct beat {
@@ -108,6 +108,8 @@ struct iface {
 	_Atomic uint64_t lease_ns;
 	_Atomic bool beat_now; /* set by control, taken by the first lane */
 	struct rte_ring *send; /* control → first lane */
+	/* all lanes write and read */
+	struct flow_table *flows;
 	/* control alone */
 	uint8_t key[32];
 	struct lane_counters control; /* what control itself counts */

@@ -13,9 +13,9 @@
 #define TCP_FLAGS	 13
 #define TCP_SYN		 0x02
 
-int packet_state_init(struct packet_state *state, size_t flows)
+void packet_state_init(struct packet_state *state, struct flow_table *flows)
 {
-	*state = (struct packet_state){0};
+	*state = (struct packet_state){.flows = flows};
 	/* A second's worth, and what may come at once. Each is per worker and interface. */
 	policer_init(&state->icmp, 10000, 1000);
 	policer_init(&state->icmp_error, 5000, 500);
@@ -27,16 +27,6 @@ int packet_state_init(struct packet_state *state, size_t flows)
 	/* 64 peers at the shortest interval send 64,000 beats a second. */
 	policer_init(&state->heartbeat, 100000, 10000);
 	policer_init(&state->conflict, 10, 10);
-	if (flows == 0)
-		return 0;
-	state->flows = flow_table_create(flows);
-	return state->flows ? 0 : -ENOMEM;
-}
-
-void packet_state_fini(struct packet_state *state)
-{
-	flow_table_free(state->flows);
-	state->flows = NULL;
 }
 
 static struct packet_verdict heartbeat(const struct frame *frame)

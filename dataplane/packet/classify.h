@@ -58,17 +58,14 @@ struct packet_state {
 	struct policer gateway;	  /* answers of configured gateways, to kernel and control */
 	struct policer heartbeat; /* heartbeats towards control */
 	struct policer conflict;
-	struct flow_table *flows; /* flows that left from a VIP towards the wire */
+	struct flow_table *flows; /* flows that left from a VIP towards the wire; not its own */
 };
 
 /*
- * Sets budgets and creates the flow table of `flows` entries. Returns 0 or -ENOMEM. Where several
- * workers serve one interface, an answer may reach another worker than the one that saw its flow
- * leave: the table may be shared. Then create one, init with flows 0, which creates none, set
- * state->flows, and clear that before _fini, which frees what is there.
+ * Sets budgets. flows: shared by the workers of one interface, since an answer may reach another
+ * worker than the one that saw its flow leave; the caller keeps it, and NULL remembers nothing.
  */
-int packet_state_init(struct packet_state *state, size_t flows);
-void packet_state_fini(struct packet_state *state);
+void packet_state_init(struct packet_state *state, struct flow_table *flows);
 
 /*
  * Judges a frame that the NIC received. now_ns: monotonic. vips may be NULL. Answers (ARP, NDP,

@@ -68,12 +68,13 @@ static inline void fuzz_node_init(struct fuzz_node *node)
 	};
 	node->vips = vip_table_create(vips, 4);
 	FUZZ_CHECK(node->vips);
-	FUZZ_CHECK(packet_state_init(&node->state, 64) == 0);
+	packet_state_init(&node->state, flow_table_create(64));
+	FUZZ_CHECK(node->state.flows);
 }
 
 static inline void fuzz_node_fini(struct fuzz_node *node)
 {
-	packet_state_fini(&node->state);
+	flow_table_free(node->state.flows);
 	vip_table_free(node->vips);
 }
 

@@ -126,12 +126,13 @@ static inline void lab_init(struct lab *lab)
 	lab_env(&lab->env);
 	lab->vips = lab_vips();
 	assert_non_null(lab->vips);
-	assert_int_equal(packet_state_init(&lab->state, 64), 0);
+	packet_state_init(&lab->state, flow_table_create(64));
+	assert_non_null(lab->state.flows);
 }
 
 static inline void lab_fini(struct lab *lab)
 {
-	packet_state_fini(&lab->state);
+	flow_table_free(lab->state.flows);
 	vip_table_free(lab->vips);
 }
 
