@@ -313,10 +313,14 @@ static void on_gateway(struct group *group, uint64_t now_ns, const struct datapl
 	step(group, now_ns, &gateway);
 }
 
-/* Which VIP an ARP packet (spa) or an NA (target) of the worker's choosing states. */
+/* Which VIP a frame of the worker's choosing states: ARP by its spa, NS by its source, NA by its
+ * target (ND has no extension headers, RFC 6980 and the worker's check). */
 static bool conflict_vip(const struct dataplane_event *event, struct ip *vip)
 {
-	const size_t spa = RTE_ETHER_HDR_LEN + 14, target = RTE_ETHER_HDR_LEN + 40 + 8;
+	const size_t spa = RTE_ETHER_HDR_LEN + 14;
+	const size_t source = RTE_ETHER_HDR_LEN + 8, type = RTE_ETHER_HDR_LEN + 40;
+	const size_t target = type + 8;
+	const uint8_t solicitation = 135;
 	uint32_t v4;
 
 	if (event->len < RTE_ETHER_HDR_LEN)
@@ -329,7 +333,8 @@ static bool conflict_vip(const struct dataplane_event *event, struct ip *vip)
 	}
 	if (event->len < target + sizeof(*vip))
 		return false;
-	memcpy(vip, &event->frame[target], sizeof(*vip));
+	memcpy(vip, &event->frame[event->frame[type] == solicitation ? source : target],
+	       sizeof(*vip));
 	return true;
 }
 
