@@ -206,6 +206,23 @@ def test_sigterm_hands_over_and_leaves_nothing_behind(lab, load):
     assert lab.wait_as_planned(30) == before
 
 
+def test_drain_moves_all_vips_away_and_undrain_brings_them_back(lab, load):
+    node = lab.nodes[2]
+    before = lab.owners()
+    load.mark()
+    lab_module.run(lab.vipgate, "drain", "--wait", "10s", "--socket", node.socket)
+    after = lab.owners()
+    assert node.name not in after.values()
+    assert {a: o for a, o in after.items() if before[a] != node.name} == \
+        {a: o for a, o in before.items() if o != node.name}
+    load.wait_answered()
+    lab_module.run(lab.vipgate, "undrain", "--socket", node.socket)
+    assert lab.wait_as_planned(30) == before
+    load.wait_answered()
+    failed = [r for r in load.report()["requests"] if r[4] is not None]
+    assert failed == [], "planned moves cost requests"
+
+
 def test_all_daemons_restarted_the_vips_are_where_they_were(lab):
     before = lab.owners()
     for node in lab.nodes:
