@@ -29,36 +29,61 @@ static const struct object_kind *kind_find(const char *api_version, const char *
 	return NULL;
 }
 
-static bool is_ours(const char *api_version)
+/* Whether an API version is one of a group, such as "vipgate.io/". */
+static bool in_group(const char *api_version, const char *group)
 {
-	return strncmp(api_version, "network.deckhouse.io/", 21) == 0 ||
-	       strncmp(api_version, "vipgate.io/", 11) == 0;
+	return strncmp(api_version, group, strlen(group)) == 0;
 }
 
-/* A kind that is not read: in our own API groups it is a mistake, elsewhere none of our business.
+/*
+ * The kind of this group that a kind most likely means, or NULL. A kind that is spelled as it
+ * should be is its own: then the version is wrong.
+ */
+static const struct object_kind *kind_meant(const char *group, const char *kind)
+{
+	const struct object_kind *of_group[16];
+	const char *names[16];
+	const char *name;
+	size_t n = 0;
+
+	for (size_t i = 0; object_kinds[i] != NULL; i++) {
+		if (!in_group(object_kinds[i]->api_version, group))
+			continue;
+		names[n] = object_kinds[i]->kind;
+		of_group[n++] = object_kinds[i];
+	}
+	names[n] = NULL;
+	name = tree_suggest(kind, names);
+	for (size_t i = 0; name != NULL && i < n; i++)
+		if (names[i] == name)
+			return of_group[i];
+	return NULL;
+}
+
+/*
+ * A kind that is not read: a mistake in our own API group, and when it is nearly one of those that
+ * we read; else none of our business, also in Deckhouse's group, which holds other kinds as well.
  */
 static void report_stranger(struct finder *finder, const struct tree_node *api_version,
 			    const struct tree_node *kind)
 {
+	static const char *const groups[] = {"network.deckhouse.io/", "vipgate.io/"};
 	char version_text[TREE_FOUND_LEN], kind_text[TREE_FOUND_LEN];
-	const char *names[16];
-	const char *suggestion;
-	size_t n = 0;
 
 	tree_quote(api_version->text, version_text);
 	tree_quote(kind->text, kind_text);
-	if (is_ours(api_version->text)) {
-		for (size_t i = 0; object_kinds[i] != NULL; i++)
-			names[n++] = object_kinds[i]->kind;
-		names[n] = NULL;
-		suggestion = tree_suggest(kind->text, names);
+	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
+		const struct object_kind *meant;
+
+		if (!in_group(api_version->text, groups[i]))
+			continue;
+		meant = kind_meant(groups[i], kind->text);
+		if (meant == NULL && in_group(api_version->text, "network.deckhouse.io/"))
+			break;
 		problems_add(finder->reader->problems, true, &kind->where,
-			     "found kind %s of %s, expected %s", kind_text, version_text,
-			     suggestion != NULL && strcmp(suggestion, kind->text) != 0
-				     ? suggestion
-				     : "MetalLoadBalancerClass and L2LoadBalancer of "
-				       "network.deckhouse.io/v1alpha1 or VirtualIP of "
-				       "vipgate.io/v1alpha1");
+			     "found kind %s of %s, expected %s of %s", kind_text, version_text,
+			     meant != NULL ? meant->kind : "VirtualIP",
+			     meant != NULL ? meant->api_version : "vipgate.io/v1alpha1");
 		return;
 	}
 	for (size_t i = 0; i < finder->stranger_count; i++)

@@ -542,10 +542,17 @@ static void a_mistake_is_named_with_its_place(void **state)
 		/* kinds */
 		{"apiVersion: network.deckhouse.io/v1alpha1\nkind: MetalLoadbalancerClas\n",
 		 "o.yaml:2:7: error: found kind \"MetalLoadbalancerClas\" of "
-		 "\"network.deckhouse.io/v1alpha1\", expected MetalLoadBalancerClass\n"},
+		 "\"network.deckhouse.io/v1alpha1\", expected MetalLoadBalancerClass of "
+		 "network.deckhouse.io/v1alpha1\n"},
+		{"apiVersion: network.deckhouse.io/v1\nkind: L2LoadBalancer\n",
+		 "o.yaml:2:7: error: found kind \"L2LoadBalancer\" of "
+		 "\"network.deckhouse.io/v1\", expected L2LoadBalancer of "
+		 "network.deckhouse.io/v1alpha1\n"},
 		{"apiVersion: vipgate.io/v2\nkind: VirtualIP\n",
 		 "o.yaml:2:7: error: found kind \"VirtualIP\" of \"vipgate.io/v2\", expected "
-		 "MetalLoadBalancerClass and L2LoadBalancer of network.deckhouse.io/v1alpha1 or "
+		 "VirtualIP of vipgate.io/v1alpha1\n"},
+		{"apiVersion: vipgate.io/v1alpha1\nkind: Route\n",
+		 "o.yaml:2:7: error: found kind \"Route\" of \"vipgate.io/v1alpha1\", expected "
 		 "VirtualIP of vipgate.io/v1alpha1\n"},
 		/* metadata */
 		{"apiVersion: v1\nkind: Node\n",
@@ -634,6 +641,10 @@ static void what_vipgate_does_not_read_is_a_warning_at_most(void **state)
 		 "does not read it\n"
 		 "o.yaml:5:44: warning: found kind \"Service\" of \"serving.knative.dev/v1\": "
 		 "ignored, vipgate does not read it\n"},
+		/* Deckhouse's group holds kinds that are not about load balancers */
+		{"{apiVersion: network.deckhouse.io/v1alpha1, kind: EgressGateway}\n",
+		 "o.yaml:1:51: warning: found kind \"EgressGateway\" of "
+		 "\"network.deckhouse.io/v1alpha1\": ignored, vipgate does not read it\n"},
 		{SERVICE "metadata: {name: web}\nspec: {sessionAffinity: None, clusterIPs: []}\n",
 		 ""},
 		{SERVICE "metadata: {name: web}\nspec: {loadBalancerClass: a, LoadBalancerClass: "
