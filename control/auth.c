@@ -17,8 +17,10 @@
 #define NODES_MAX	(2 * HEARTBEAT_MAX_PEERS)
 #define BOOTS_MAX	4   /* replay windows kept of one node */
 #define STRANGER_RATE	100 /* messages a second of all nodes that are not known */
-#define PEER_PER_I	4   /* messages of a known node per interval */
-#define PEER_BURST	64  /* rows of one version come all at once */
+#define PEER_PER_I	4   /* beats of a known node per interval of its own */
+#define PEER_BURST	64
+#define ROWS_RATE	4000 /* pages of rows a second of a known node */
+#define ROWS_BURST	2048 /* all of one version come at once, and again until we have them */
 #define KEYS_MAX	2
 #define SHA256_TAG_FULL 32
 
@@ -28,17 +30,20 @@ struct bucket {
 	uint64_t tokens_ns;
 };
 
+/* What replays of a former boot say must not touch what is known of this one: all is by boot. */
 struct boot {
 	uint64_t id;
 	uint64_t used_ns; /* last authentic message; 0 the slot is free */
 	uint64_t seq[HEARTBEAT_PATHS];
+	uint64_t source[HEARTBEAT_PATHS];
+	uint64_t interval_ns; /* as it states */
+	/* Pages would use up the beats' budget, and a node whose beats are rejected looks dead. */
+	struct bucket beats, rows;
 };
 
 struct node {
 	uint32_t id; /* 0 the slot is free */
 	uint64_t used_ns;
-	uint64_t source[HEARTBEAT_PATHS];
-	struct bucket bucket;
 	struct boot boots[BOOTS_MAX];
 };
 
@@ -206,13 +211,15 @@ static struct boot *boot_make(struct node *node, uint64_t id)
 	return boot;
 }
 
-static bool rate_allows(struct auth *auth, struct node *node, uint64_t now_ns,
-			enum heartbeat_path path, uint64_t source)
+static bool rate_allows(struct auth *auth, struct boot *boot, uint64_t now_ns,
+			enum heartbeat_path path, uint64_t source, bool rows)
 {
-	if (node != NULL && node->source[path] == source)
-		return bucket_take(&node->bucket, now_ns, auth->config.interval_ns / PEER_PER_I,
-				   PEER_BURST);
-	return bucket_take(&auth->strangers, now_ns, SECOND_NS / STRANGER_RATE, STRANGER_RATE / 4);
+	if (boot == NULL || boot->source[path] != source)
+		return bucket_take(&auth->strangers, now_ns, SECOND_NS / STRANGER_RATE,
+				   STRANGER_RATE / 4);
+	if (rows)
+		return bucket_take(&boot->rows, now_ns, SECOND_NS / ROWS_RATE, ROWS_BURST);
+	return bucket_take(&boot->beats, now_ns, boot->interval_ns / PEER_PER_I, PEER_BURST);
 }
 
 static bool signature_valid(struct auth *auth, const uint8_t *payload, size_t len)
@@ -254,9 +261,9 @@ static int check_cheap(struct auth *auth, uint64_t now_ns, enum heartbeat_path p
 		return -1;
 	node = id->node != 0 ? node_find(auth, id->node) : NULL;
 	*reject = AUTH_REJECT_RATE;
-	if (!rate_allows(auth, node, now_ns, path, source))
-		return -1;
 	boot = node != NULL ? boot_find(node, id->boot_id) : NULL;
+	if (!rate_allows(auth, boot, now_ns, path, source, heartbeat_is_rows(payload)))
+		return -1;
 	*reject = AUTH_REJECT_SEQ;
 	if (boot != NULL && id->seq <= boot->seq[path])
 		return -1;
@@ -264,14 +271,15 @@ static int check_cheap(struct auth *auth, uint64_t now_ns, enum heartbeat_path p
 }
 
 static void remember(struct auth *auth, uint64_t now_ns, enum heartbeat_path path, uint64_t source,
-		     const struct heartbeat_id *id)
+		     const struct heartbeat *message)
 {
-	struct node *node = node_make(auth, id->node);
-	struct boot *boot = boot_make(node, id->boot_id);
+	struct node *node = node_make(auth, message->node);
+	struct boot *boot = boot_make(node, message->boot_id);
 
 	node->used_ns = boot->used_ns = now_ns;
-	node->source[path] = source;
-	boot->seq[path] = id->seq;
+	boot->source[path] = source;
+	boot->seq[path] = message->seq;
+	boot->interval_ns = message->interval_us * UINT64_C(1000);
 }
 
 bool auth_check(struct auth *auth, uint64_t now_ns, enum heartbeat_path path, uint64_t source,
@@ -293,7 +301,7 @@ bool auth_check(struct auth *auth, uint64_t now_ns, enum heartbeat_path path, ui
 	if (id.node == 0 || heartbeat_decode(payload, (size_t)length, message) < 0 ||
 	    message->path != path)
 		goto rejected;
-	remember(auth, now_ns, path, source, &id);
+	remember(auth, now_ns, path, source, message);
 	auth->counters.accepted++;
 	return true;
 rejected:
@@ -301,10 +309,19 @@ rejected:
 	return false;
 }
 
+static bool node_is_at(const struct node *node, enum heartbeat_path path, uint64_t source)
+{
+	for (size_t i = 0; i < BOOTS_MAX; i++) {
+		if (node->boots[i].used_ns != 0 && node->boots[i].source[path] == source)
+			return true;
+	}
+	return false;
+}
+
 uint32_t auth_node_at(const struct auth *auth, enum heartbeat_path path, uint64_t source)
 {
 	for (size_t i = 0; i < NODES_MAX; i++) {
-		if (auth->nodes[i].id != 0 && auth->nodes[i].source[path] == source)
+		if (auth->nodes[i].id != 0 && node_is_at(&auth->nodes[i], path, source))
 			return auth->nodes[i].id;
 	}
 	return 0;

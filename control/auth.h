@@ -35,7 +35,6 @@ const char *auth_reject_name(enum auth_reject reject);
 struct auth_config {
 	uint32_t group, node;
 	uint64_t boot_id;
-	uint64_t interval_ns;
 	const struct config_key *keys;
 	size_t key_count;
 };
@@ -53,9 +52,10 @@ uint8_t auth_key_id(const struct config_key *key);
 
 /*
  * Checks one received payload (trailing padding allowed) and decodes it into message. source names
- * where it came from (a MAC address): a message of a known node from elsewhere is a stranger's
- * until it is authenticated, so that a forger cannot use up a peer's rate. Returns true when it is
- * to be believed, else *reject says why not; every rejection is counted.
+ * where it came from (a MAC address): a message of a known boot from elsewhere is a stranger's
+ * until it is authenticated, so that neither a forger nor replays of a former boot can use up a
+ * peer's rate. Beats and rows have rates of their own. Returns true when it is to be believed,
+ * else *reject says why not; every rejection is counted.
  */
 bool auth_check(struct auth *auth, uint64_t now_ns, enum heartbeat_path path, uint64_t source,
 		const uint8_t *payload, size_t len, struct heartbeat *message,

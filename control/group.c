@@ -564,7 +564,6 @@ static struct auth *auth_make(const struct group *group)
 		.group = name_id(group->interface->group),
 		.node = group->node_id,
 		.boot_id = group->boot_id,
-		.interval_ns = group->config.config->heartbeat_interval_ns,
 		.keys = group->config.config->keys,
 		.key_count = group->config.config->key_count,
 	};

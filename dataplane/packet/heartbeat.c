@@ -142,6 +142,11 @@ void heartbeat_peek(const uint8_t *buf, struct heartbeat_id *id)
 	id->seq = get(buf + OFFSET_SEQ, 8);
 }
 
+bool heartbeat_is_rows(const uint8_t *buf)
+{
+	return buf[1] == HEARTBEAT_ROWS;
+}
+
 static int decode_peers(const uint8_t *items, size_t item_len, size_t count,
 			struct heartbeat *message)
 {

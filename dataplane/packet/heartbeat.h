@@ -122,6 +122,9 @@ struct heartbeat_id {
 };
 void heartbeat_peek(const uint8_t *buf, struct heartbeat_id *id);
 
+/* Whether such a message says that it is rows: they come in bursts that beats never make. */
+bool heartbeat_is_rows(const uint8_t *buf);
+
 /*
  * Decodes an authenticated message of exactly len bytes. Returns 0, or -EBADMSG when the content is
  * out of range (unknown kind of this version, epoch too large, page ≥ pages, counts beyond the

@@ -34,7 +34,6 @@ static struct auth *create(const struct config_key *list, size_t count)
 		.group = GROUP,
 		.node = ME,
 		.boot_id = BOOT,
-		.interval_ns = I_NS,
 		.keys = list,
 		.key_count = count,
 	};
@@ -246,6 +245,79 @@ static void a_peer_may_send_four_messages_an_interval(void **state)
 	auth_free(auth);
 }
 
+static void the_interval_is_the_senders(void **state)
+{
+	struct auth *auth = create(keys, 1);
+
+	(void)state;
+	for (uint64_t seq = 1; seq <= 2000; seq++) {
+		struct heartbeat message = beat(seq);
+
+		message.interval_us = 1000;
+		assert_int_equal(offer(auth, T0 + seq * UINT64_C(1000000), &message, &keys[0]),
+				 AUTH_REJECT_COUNT);
+	}
+	auth_free(auth);
+}
+
+static void a_node_with_many_rows_is_still_heard(void **state)
+{
+	struct auth *auth = create(keys, 1);
+	uint64_t seq = 0, now = T0;
+
+	(void)state;
+	for (int round = 0; round < 3; round++) {
+		struct heartbeat message = beat(++seq);
+
+		assert_int_equal(offer(auth, now, &message, &keys[0]), AUTH_REJECT_COUNT);
+		for (uint16_t page = 0; page < 500; page++) {
+			message = beat(++seq);
+			message.kind = HEARTBEAT_ROWS;
+			message.page = page;
+			message.pages = 500;
+			assert_int_equal(offer(auth, now, &message, &keys[0]), AUTH_REJECT_COUNT);
+		}
+		now += I_NS;
+	}
+	/* Rows have an end, too, and it is not the end of beats. */
+	for (int i = 0; i < 3000; i++) {
+		struct heartbeat message = beat(++seq);
+
+		message.kind = HEARTBEAT_ROWS;
+		message.pages = 1;
+		if (offer(auth, now, &message, &keys[0]) == AUTH_REJECT_RATE)
+			break;
+		assert_int_not_equal(i, 2999);
+	}
+	{
+		struct heartbeat message = beat(++seq);
+
+		assert_int_equal(offer(auth, now, &message, &keys[0]), AUTH_REJECT_COUNT);
+	}
+	auth_free(auth);
+}
+
+static void replays_of_a_former_boot_make_nobody_a_stranger(void **state)
+{
+	struct auth *auth = create(keys, 1);
+
+	(void)state;
+	for (uint64_t seq = 1; seq <= 200; seq++) {
+		struct heartbeat message = beat(seq), former = beat(seq), junk = beat(1);
+
+		former.boot_id = 99;
+		junk.node = PEER + 1;
+		offer_from(auth, T0 + seq * I_NS, MAC + 1, &former, &keys[0]);
+		for (int i = 0; i < 50; i++) /* uses up what strangers have */
+			offer_from(auth, T0 + seq * I_NS, MAC + 1, &junk, &keys[1]);
+		if (seq == 1)
+			continue; /* itself a stranger once */
+		assert_int_equal(offer(auth, T0 + seq * I_NS + I_NS / 2, &message, &keys[0]),
+				 AUTH_REJECT_COUNT);
+	}
+	auth_free(auth);
+}
+
 static void strangers_share_a_hundred_messages_a_second(void **state)
 {
 	struct auth *auth = create(keys, 1);
@@ -297,6 +369,9 @@ int main(void)
 		cmocka_unit_test(replays_of_a_former_boot_do_not_move_the_window_of_this_one),
 		cmocka_unit_test(the_two_paths_have_windows_of_their_own),
 		cmocka_unit_test(a_peer_may_send_four_messages_an_interval),
+		cmocka_unit_test(the_interval_is_the_senders),
+		cmocka_unit_test(a_node_with_many_rows_is_still_heard),
+		cmocka_unit_test(replays_of_a_former_boot_make_nobody_a_stranger),
 		cmocka_unit_test(strangers_share_a_hundred_messages_a_second),
 		cmocka_unit_test(a_forger_elsewhere_cannot_use_up_the_rate_of_a_peer),
 	};
