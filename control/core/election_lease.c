@@ -80,6 +80,9 @@ void lease_turn_begin(struct election *e, uint64_t polled_ns)
 		lease_note(e);
 	else if (e->run_out && (passed > interval + interval / 10 || unpolled > 2 * interval))
 		lease_note(e); /* rule 3: late by more than I, the wait starts again */
+	/* Others may have begun while we stood still: who was alone before listens for S again. */
+	if (passed >= lease_ns(e) || unpolled >= lease_ns(e))
+		e->company_counted = e->counted_ns;
 }
 
 /* Rule 2 (c): nobody who could take over is in sight, and no gateway could tell us more. */
@@ -103,8 +106,9 @@ static uint64_t lease_confirmed(const struct election *e, uint64_t since_ns)
 	if (!WITHOUT(RULE_GATEWAY) && e->gateway_ns > since_ns &&
 	    e->gateway_ns + lease_ns(e) > until)
 		until = e->gateway_ns + lease_ns(e);
-	if (lease_alone(e)) /* (c) */
-		until = e->now_ns + lease_ns(e);
+	/* (c) The turn may have been stopped since it began: what it knows is of then. */
+	if (lease_alone(e))
+		until = e->turn_ns + lease_ns(e);
 	return until;
 }
 

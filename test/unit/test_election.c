@@ -399,6 +399,39 @@ static void a_stalled_control_thread_loses_the_lease_and_the_vip(void **state)
 	assert_false(lab.nodes[0].owns[0]);
 }
 
+static void a_lone_node_that_stood_still_listens_before_it_answers_again(void **state)
+{
+	uint64_t back;
+
+	(void)state;
+	start(1, all_a);
+	assert_string_equal(owners(0), "A");
+	lab.nodes[0].stalled = true;
+	run_ms(500);
+	assert_string_equal(owners(0), "-");
+	lab.nodes[0].stalled = false;
+	back = lab.now;
+	while (lab.now < back + 200 * MS && strcmp(owners(0), "A") != 0)
+		run_ms(1);
+	assert_string_equal(owners(0), "A");
+	assert_true(lab.now - back >= LEASE + INTERVAL / 4);
+}
+
+static void a_stop_within_a_turn_lengthens_no_lease(void **state)
+{
+	struct election_event event = {.type = ELECTION_TURN_BEGIN};
+
+	(void)state;
+	start(1, all_a);
+	lab.now += MS;
+	event.turn.polled_ns = lab.now;
+	step(0, &event);
+	lab.now += 10000 * MS;
+	event = (struct election_event){.type = ELECTION_TURN_END};
+	step(0, &event);
+	assert_true(lab.nodes[0].lease_ns <= lab.now);
+}
+
 static void one_that_hears_the_owner_keeps_it_in_office(void **state)
 {
 	(void)state;
@@ -713,6 +746,8 @@ int main(void)
 		TEST(an_isolated_node_with_gateways_stops_answering_within_the_lease),
 		TEST(a_gateway_keeps_a_lone_node_answering),
 		TEST(a_stalled_control_thread_loses_the_lease_and_the_vip),
+		TEST(a_lone_node_that_stood_still_listens_before_it_answers_again),
+		TEST(a_stop_within_a_turn_lengthens_no_lease),
 		TEST(one_that_hears_the_owner_keeps_it_in_office),
 		TEST(the_word_of_a_fenced_node_does_not_count),
 		TEST(after_a_partition_the_higher_claim_stays_and_is_announced_again),
