@@ -39,9 +39,12 @@
 #define MULTIPLIER_MIN	2
 #define MULTIPLIER_MAX	10
 
-_Static_assert(HEADER_LEN + HEARTBEAT_MAX_PEERS * PEER_LEN + HEARTBEAT_TAG_LEN <= HEARTBEAT_MAX_LEN,
+_Static_assert(HEARTBEAT_SMALL_LEN <= HEARTBEAT_MAX_LEN, "what fits small links fits all");
+_Static_assert(HEADER_LEN + HEARTBEAT_MAX_PEERS * PEER_LEN + HEARTBEAT_TAG_LEN <=
+		       HEARTBEAT_SMALL_LEN,
 	       "a beat fits");
-_Static_assert(HEADER_LEN + HEARTBEAT_PAGE_ROWS * ROW_LEN + HEARTBEAT_TAG_LEN <= HEARTBEAT_MAX_LEN,
+_Static_assert(HEADER_LEN + HEARTBEAT_PAGE_ROWS * ROW_LEN + HEARTBEAT_TAG_LEN <=
+		       HEARTBEAT_SMALL_LEN,
 	       "a page of rows fits");
 
 static uint8_t *put(uint8_t *at, uint64_t value, unsigned int bytes)

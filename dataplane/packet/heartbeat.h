@@ -68,8 +68,12 @@ struct heartbeat_row {
 	uint8_t kind; /* enum heartbeat_row_kind */
 };
 
-/* Rows of one message; a page carries at most this many. */
-#define HEARTBEAT_PAGE_ROWS 46
+/*
+ * Rows of one message; a page carries at most this many. With them it fits UDP over IPv6 at MTU
+ * 1280, the smallest that an interface may have.
+ */
+#define HEARTBEAT_PAGE_ROWS 40
+#define HEARTBEAT_SMALL_LEN (1280 - 40 - 8)
 
 struct heartbeat {
 	uint8_t version; /* of the sender */
