@@ -240,7 +240,7 @@ def main():
     lab_module.exit_on_signals()
     print("vipgate: three front-end nodes share the VIPs of one Service. A node, a process, a link\n"
           "or an nginx dies; its VIPs, and no others, move to the nodes that live.\n")
-    say("build", arguments.build)
+    say("build", os.path.relpath(arguments.build))
     status = 1
     tails = {}
     try:
