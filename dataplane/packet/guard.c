@@ -137,6 +137,9 @@ struct packet_verdict guard_from_kernel(const struct packet_env *env, const stru
 
 	if (packet->len < RTE_ETHER_HDR_LEN)
 		return frame_drop(DROP_GUARD_MALFORMED);
+	/* The kernel port's MTU is anybody's to raise; the wire's is not. */
+	if (frame_l3_len(&frame) > env->mtu)
+		return frame_drop(DROP_OVERSIZED);
 	frame.ethertype = rte_be_to_cpu_16(((struct rte_ether_hdr *)packet->data)->ether_type);
 	reason = guard(&frame);
 	if (reason != DROP_NONE)

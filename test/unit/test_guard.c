@@ -241,6 +241,22 @@ static void an_ip_packet_that_is_cut_is_dropped(void **state)
 	lab_fini(&lab);
 }
 
+static void nothing_longer_than_the_mtu_leaves(void **state)
+{
+	struct lab lab;
+
+	(void)state;
+	lab_init(&lab);
+	for (uint16_t more = 0; more < 2; more++) {
+		memset(lab.buffer, 0, sizeof(lab.buffer));
+		lab_unhex("ffffffffffff 020000000001 88b6", lab.buffer);
+		lab_load(&lab, (size_t)RTE_ETHER_HDR_LEN + lab.env.mtu + more);
+		lab_expect("long", lab_from_kernel(&lab),
+			   more ? (struct lab_fate)LAB_DROP(OVERSIZED) : (struct lab_fate)LAB_WIRE);
+	}
+	lab_fini(&lab);
+}
+
 static void frames_are_tagged_on_a_tagged_interface(void **state)
 {
 	struct lab lab;
@@ -299,6 +315,7 @@ int main(void)
 		cmocka_unit_test(nd_for_a_vip_is_dropped_or_asked_by_the_link_local_address),
 		cmocka_unit_test(data_passes_as_it_is_even_with_checksums_yet_to_be_filled),
 		cmocka_unit_test(an_ip_packet_that_is_cut_is_dropped),
+		cmocka_unit_test(nothing_longer_than_the_mtu_leaves),
 		cmocka_unit_test(frames_are_tagged_on_a_tagged_interface),
 		cmocka_unit_test(answers_of_open_ports_and_refusals_open_no_flow),
 	};
