@@ -98,8 +98,9 @@ unsigned int stage_beat(struct lane *lane, uint64_t now_ns)
 	if (!at_once && now_ns < lane->next_beat_ns)
 		return 0;
 	if (at_once) {
-		atomic_store_explicit(&iface->beat_now, false, memory_order_relaxed);
-		/* What was asked for at once may have been published after the body was read. */
+		/* What was asked for at once may have been published after the body was read. Only
+		 * a read-modify-write is sure to see the body of the request that it clears. */
+		atomic_exchange_explicit(&iface->beat_now, false, memory_order_acq_rel);
 		beat = atomic_load_explicit(&iface->beat, memory_order_acquire);
 		if (beat == NULL || beat->len == 0)
 			return 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A front-end NIC: checks of what it can carry, its memory, its queues and its kernel port. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -365,7 +366,9 @@ void iface_lane_wait(const struct iface *iface, struct lane *lane)
 	if (!eal_device_is_pci(iface->device))
 		return;
 	fd = rte_eth_dev_rx_intr_ctl_q_get_fd(iface->port, lane->queue);
-	if (fd < 0 || rte_eth_dev_rx_intr_enable(iface->port, lane->queue) < 0)
+	/* The worker empties it without knowing that it is full: a UIO device would block there. */
+	if (fd < 0 || (fcntl(fd, F_GETFL) & O_NONBLOCK) == 0 ||
+	    rte_eth_dev_rx_intr_enable(iface->port, lane->queue) < 0)
 		return;
 	rte_eth_dev_rx_intr_disable(iface->port, lane->queue);
 	lane->wait = LANE_WAIT_INTERRUPT;

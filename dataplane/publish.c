@@ -239,6 +239,8 @@ size_t dataplane_events_drain(struct dataplane *dp, size_t max,
 	if (read(dp->event_fd, &events, sizeof(events)) < 0 && errno != EAGAIN)
 		return 0;
 	atomic_store_explicit(&dp->event_signalled, false, memory_order_seq_cst);
+	/* A worker that found the bell rung has queued before: its frame must be seen below. */
+	atomic_thread_fence(memory_order_seq_cst);
 	while (count < max && rte_ring_sc_dequeue(dp->events, &queued) == 0) {
 		struct rte_mbuf *mbuf = queued;
 		const struct frame_tag *tag = frame_tag(mbuf);

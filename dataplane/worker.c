@@ -95,7 +95,7 @@ static void interrupts_disarm(const struct worker *worker)
 		if (lane->wait != LANE_WAIT_INTERRUPT)
 			continue;
 		rte_eth_dev_rx_intr_disable(lane->iface->port, lane->queue);
-		/* Emptied where it is an eventfd that does not block; level elsewhere. */
+		/* An eventfd that does not block, see iface_lane_wait(). */
 		if (read(lane->wait_fd, &events, sizeof(events)) < 0)
 			continue;
 	}
