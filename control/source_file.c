@@ -10,7 +10,18 @@
 struct object_set *source_file_parse(const char *text, size_t len, const char *name,
 				     struct problems *problems)
 {
-	return object_yaml_read(text, len, name, problems);
+	struct object_set *set = object_yaml_read(text, len, name, problems);
+	const struct object_where where = {.file = name, .line = 1, .column = 1};
+
+	if (set == NULL || set->node_count > 0 || set->class_count > 0 || set->service_count > 0 ||
+	    set->slice_count > 0 || set->virtual_ip_count > 0)
+		return set;
+	/* Nobody asks for nothing on purpose: the file was emptied, or is another one. */
+	problems_add(problems, true, &where,
+		     "found no object, expected manifests of Node, MetalLoadBalancerClass and "
+		     "Service");
+	object_set_free(set);
+	return NULL;
 }
 
 struct object_set *source_file_load(const char *path, struct problems *problems)

@@ -318,9 +318,27 @@ static void lists_and_empty_documents_are_looked_into(void **state)
 	assert_int_equal(set->node_count, 3);
 	assert_string_equal(set->nodes[2].meta.name, "fe-3");
 	object_set_free(set);
-	set = parse_right("# nothing yet\n");
-	assert_int_equal(set->node_count + set->service_count, 0);
-	object_set_free(set);
+}
+
+/* Else a file that was emptied by mistake would take all VIPs away. */
+static void a_file_without_any_object_is_refused(void **state)
+{
+	static const char *const texts[] = {
+		"",
+		"# nothing yet\n",
+		"---\n---\n",
+		"{apiVersion: v1, kind: List, items: []}\n",
+		"{apiVersion: v1, kind: NodeList}\n",
+	};
+	char problems[512];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		assert_null(parse(texts[i], problems, sizeof(problems)));
+		assert_string_equal(problems, "o.yaml:1:1: error: found no object, expected "
+					      "manifests of Node, MetalLoadBalancerClass and "
+					      "Service\n");
+	}
 }
 
 static void a_time_is_read_as_rfc_3339_says(void **state)
@@ -636,13 +654,15 @@ static void what_vipgate_does_not_read_is_a_warning_at_most(void **state)
 		const char *text, *problems;
 	} cases[] = {
 		{"{apiVersion: apps/v1, kind: Deployment}\n---\n{apiVersion: apps/v1, kind: "
-		 "Deployment}\n---\n{apiVersion: serving.knative.dev/v1, kind: Service}\n",
+		 "Deployment}\n---\n{apiVersion: serving.knative.dev/v1, kind: Service}\n"
+		 "---\n" NODE,
 		 "o.yaml:1:29: warning: found kind \"Deployment\" of \"apps/v1\": ignored, vipgate "
 		 "does not read it\n"
 		 "o.yaml:5:44: warning: found kind \"Service\" of \"serving.knative.dev/v1\": "
 		 "ignored, vipgate does not read it\n"},
 		/* Deckhouse's group holds kinds that are not about load balancers */
-		{"{apiVersion: network.deckhouse.io/v1alpha1, kind: EgressGateway}\n",
+		{"{apiVersion: network.deckhouse.io/v1alpha1, kind: EgressGateway}\n"
+		 "---\n" NODE,
 		 "o.yaml:1:51: warning: found kind \"EgressGateway\" of "
 		 "\"network.deckhouse.io/v1alpha1\": ignored, vipgate does not read it\n"},
 		{SERVICE "metadata: {name: web}\nspec: {sessionAffinity: None, clusterIPs: []}\n",
@@ -658,7 +678,8 @@ static void what_vipgate_does_not_read_is_a_warning_at_most(void **state)
 		 "knows only this spelling\n"
 		 "o.yaml:4:66: warning: found the unknown key \"adressPool\", did you mean "
 		 "addressPool?\n"},
-		{"apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: x}\n",
+		{"apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: x}\n"
+		 "---\n" NODE,
 		 "o.yaml:1:1: warning: found no label kubernetes.io/service-name, expected the "
 		 "Service that this EndpointSlice belongs to\n"},
 	};
@@ -700,6 +721,7 @@ int main(void)
 		cmocka_unit_test(nodes_and_classes_are_read),
 		cmocka_unit_test(slices_and_virtual_ips_are_read),
 		cmocka_unit_test(lists_and_empty_documents_are_looked_into),
+		cmocka_unit_test(a_file_without_any_object_is_refused),
 		cmocka_unit_test(a_time_is_read_as_rfc_3339_says),
 		cmocka_unit_test(anchors_are_understood_and_cannot_be_stretched),
 		cmocka_unit_test(depth_is_limited),
