@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "config_read.h"
+#include "source_file.h"
 #include "text_file.h"
 #include "yaml_tree.h"
 
@@ -418,6 +419,8 @@ struct config *config_load(const char *path, struct problems *problems)
 	/* also when there were errors, so that all of them are seen at once */
 	if (config != NULL && config->key_file != NULL)
 		config_keys_load(config, problems);
+	if (config != NULL && problems->errors > errors && config->source_file != NULL)
+		object_set_free(source_file_load(config->source_file, problems));
 	if (problems->errors == errors)
 		return config;
 	config_free(config);

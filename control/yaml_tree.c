@@ -68,7 +68,11 @@ static void report_syntax(struct yaml_reader *reader)
 		stop(reader, -ENOMEM);
 		return;
 	}
-	if (parser->context != NULL && parser->context_mark.line != parser->problem_mark.line)
+	if (parser->error == YAML_SCANNER_ERROR && parser->buffer.pointer < parser->buffer.last &&
+	    *parser->buffer.pointer == '\t')
+		problems_add(reader->problems, true, &where,
+			     "this is no YAML: found a tab, expected blanks to indent with");
+	else if (parser->context != NULL && parser->context_mark.line != parser->problem_mark.line)
 		problems_add(reader->problems, true, &where,
 			     "this is no YAML: %s, %s that begins in line %zu", parser->problem,
 			     parser->context, parser->context_mark.line + 1);

@@ -433,11 +433,14 @@ static int leave_directory(void **state)
 {
 	unlink("c.yaml");
 	unlink("heartbeat.key");
+	unlink("objects.yaml");
 	if (chdir("/") < 0 || rmdir(*state) < 0)
 		return -1;
 	free(*state);
 	return 0;
 }
+
+#define OBJECTS "{apiVersion: v1, kind: Node, metadata: {name: fe-1}}\n"
 
 static void write_file(const char *name, const char *text, mode_t mode)
 {
@@ -504,6 +507,7 @@ static void a_bad_key_file_is_refused_without_showing_it(void **state)
 
 	(void)state;
 	write_file("c.yaml", BASE, 0644);
+	write_file("objects.yaml", OBJECTS, 0644);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct problems problems = {0};
 
@@ -513,18 +517,21 @@ static void a_bad_key_file_is_refused_without_showing_it(void **state)
 	}
 }
 
-static void errors_of_the_file_and_of_the_key_are_shown_at_once(void **state)
+static void errors_of_all_files_are_shown_at_once(void **state)
 {
 	struct problems problems = {0};
 	char buf[1024];
 
 	(void)state;
 	write_file("c.yaml", BASE "http: x\n", 0644);
+	write_file("objects.yaml", "a: b\n", 0644);
 	assert_null(config_load("c.yaml", &problems));
 	assert_string_equal(problems_text(&problems, buf, sizeof(buf)),
 			    "c.yaml:5:7: error: http: found \"x\", expected ADDRESS:PORT such as "
 			    "127.0.0.1:9798, or off\n"
-			    "heartbeat.key: error: cannot be opened: No such file or directory\n");
+			    "heartbeat.key: error: cannot be opened: No such file or directory\n"
+			    "objects.yaml:1:1: error: found no kind, expected a kind such as "
+			    "Service\n");
 	problems = (struct problems){0};
 	assert_null(config_load(".", &problems));
 	assert_string_equal(problems_text(&problems, buf, sizeof(buf)),
@@ -617,7 +624,7 @@ int main(void)
 						leave_directory),
 		cmocka_unit_test_setup_teardown(a_bad_key_file_is_refused_without_showing_it,
 						enter_directory, leave_directory),
-		cmocka_unit_test_setup_teardown(errors_of_the_file_and_of_the_key_are_shown_at_once,
+		cmocka_unit_test_setup_teardown(errors_of_all_files_are_shown_at_once,
 						enter_directory, leave_directory),
 		cmocka_unit_test(only_what_cannot_change_live_waits_for_a_restart),
 		cmocka_unit_test(the_sample_is_right_but_for_the_key_that_it_cannot_have),

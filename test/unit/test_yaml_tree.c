@@ -141,6 +141,9 @@ static void what_is_refused_is_named(void **state)
 		{"a: &x 1\n--- \nb: *x", 18,
 		 "t.yaml:3:4: error: found the alias \"x\", expected an anchor of that name before "
 		 "it\n"},
+		{"a:\n\tb: 1\n", 9,
+		 "t.yaml:2:1: error: this is no YAML: found a tab, expected blanks to indent "
+		 "with\n"},
 		{"a: \xff", 4, "t.yaml:1:1: error: this is no YAML: invalid leading UTF-8 octet\n"},
 		{"a: \x01", 4,
 		 "t.yaml:1:1: error: this is no YAML: control characters are not allowed\n"},
