@@ -87,6 +87,45 @@ static void plan_print(const struct generation *generation)
 	table_fini(&table);
 }
 
+static bool has_result(const struct ipam_result *allocations, const struct object_service *service)
+{
+	for (size_t i = 0; i < allocations->service_count; i++) {
+		if (allocations->services[i].service == service)
+			return true;
+	}
+	return false;
+}
+
+/* What is legal and yet hardly meant: Services that are left alone, VIPs that nobody may hold. */
+static void hints_print(const struct generation *generation, const char *source)
+{
+	const struct object_set *set = generation->set;
+
+	for (size_t i = 0; i < set->service_count; i++) {
+		const struct object_service *service = &set->services[i];
+		const struct object_where *where = &service->meta.where;
+
+		if (service->load_balancer && !has_result(generation->allocations, service))
+			fprintf(stderr,
+				"%s:%u:%u: warning: Service %s/%s is left alone: no "
+				"MetalLoadBalancerClass here is the one that it names, nor the "
+				"default\n",
+				source, where->line, where->column, service->meta.namespace,
+				service->meta.name);
+	}
+	for (size_t i = 0; i < generation->allocations->vip_count; i++) {
+		const struct ipam_vip *vip = &generation->allocations->vips[i];
+		const struct plan_vip *planned = plan_find(generation->plan, &vip->address);
+		char address[IP_STRLEN];
+
+		if (planned == NULL || planned->node_count == 0)
+			fprintf(stderr,
+				"%s: warning: no Node may hold VIP %s of class %s: see the "
+				"nodeSelector of the class and the labels of the Nodes\n",
+				source, ip_format(&vip->address, address), vip->class->meta.name);
+	}
+}
+
 static int check_objects(const struct config *config)
 {
 	struct problems problems = {0};
@@ -103,6 +142,7 @@ static int check_objects(const struct config *config)
 		if (!generation_has_node(generation, config->node))
 			fprintf(stderr, "%s: warning: no Node %s: this node will hold no VIP\n",
 				config->source_file, config->node);
+		hints_print(generation, config->source_file);
 		plan_print(generation);
 	}
 	problems_fini(&problems);

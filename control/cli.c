@@ -51,8 +51,10 @@ int cli_show(const char *socket, const char *command, const char *argument, bool
 		code = cli_print(command, document, stdout) ? EXIT_DONE : EXIT_FAILED;
 	if (json)
 		putchar('\n');
-	if (fflush(stdout) != 0 || ferror(stdout))
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		fprintf(stderr, "vipgate: standard output: %s\n", strerror(errno));
 		code = EXIT_FAILED;
+	}
 	json_decref(document);
 	return code;
 }

@@ -57,9 +57,11 @@ static const struct command {
 	{"vips", "js", false, show, "vips [--json] [--socket PATH]", "who holds which VIP"},
 	{"peers", "js", false, show, "peers [--json] [--socket PATH]", "the other nodes"},
 	{"stats", "js", false, show, "stats [--json] [--socket PATH]", "packet counters"},
-	{"explain", "js", true, show, "explain VIP|NAMESPACE/SERVICE", "why a VIP is where it is"},
-	{"drain", "sw", false, drain, "drain [--wait 30s]", "move all VIPs to other nodes"},
-	{"undrain", "s", false, undrain, "undrain", "take VIPs again"},
+	{"explain", "js", true, show, "explain VIP|NAMESPACE/SERVICE [--json] [--socket PATH]",
+	 "why a VIP is where it is"},
+	{"drain", "sw", false, drain, "drain [--wait 30s] [--socket PATH]",
+	 "move all VIPs to other nodes"},
+	{"undrain", "s", false, undrain, "undrain [--socket PATH]", "take VIPs again"},
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
@@ -67,7 +69,7 @@ static void usage(FILE *out)
 {
 	fputs("usage: vipgate COMMAND\n\n", out);
 	for (size_t i = 0; i < COMMANDS; i++)
-		fprintf(out, "  %-34s %s\n", commands[i].usage, commands[i].help);
+		fprintf(out, "  %-54s %s\n", commands[i].usage, commands[i].help);
 	fputs("\nexit codes: 0 done, 1 failed, 2 bad usage or configuration, 3 no daemon at the "
 	      "socket\n",
 	      out);
@@ -107,10 +109,10 @@ static int parse(const struct command *command, int argc, char **argv, struct op
 		{"json", no_argument, NULL, 'j'},	  {"wait", required_argument, NULL, 'w'},
 		{"help", no_argument, NULL, 'h'},	  {0},
 	};
-	int letter;
+	int letter, found = 0;
 
 	optind = 2; /* behind the command */
-	while ((letter = getopt_long(argc, argv, "h", names, NULL)) != -1) {
+	while ((letter = getopt_long(argc, argv, "h", names, &found)) != -1) {
 		if (letter == 'h') {
 			printf("usage: vipgate %s\n%s\n", command->usage, command->help);
 			exit(EXIT_DONE);
@@ -118,7 +120,8 @@ static int parse(const struct command *command, int argc, char **argv, struct op
 		if (letter == '?')
 			return -EINVAL;
 		if (strchr(command->letters, letter) == NULL) {
-			fprintf(stderr, "vipgate: %s has no such option\n", command->name);
+			fprintf(stderr, "vipgate: %s has no option --%s\nusage: vipgate %s\n",
+				command->name, names[found].name, command->usage);
 			return -EINVAL;
 		}
 		if (letter == 'c')
@@ -136,6 +139,9 @@ static int parse(const struct command *command, int argc, char **argv, struct op
 	if (command->argument && optind < argc)
 		options->argument = argv[optind++];
 	if (optind < argc || (command->argument && options->argument == NULL)) {
+		if (optind < argc)
+			fprintf(stderr, "vipgate: found the argument %s, expected none\n",
+				argv[optind]);
 		fprintf(stderr, "usage: vipgate %s\n", command->usage);
 		return -EINVAL;
 	}

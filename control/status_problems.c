@@ -2,8 +2,13 @@
 /* What is wrong with this node now, each with what to do about it. */
 #include "status.h"
 
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
 #include "controller.h"
 #include "daemon.h"
+#include "generation.h"
 #include "group.h"
 #include "keeper.h"
 #include "loop.h"
@@ -108,6 +113,18 @@ json_t *status_problems(const struct daemon *daemon)
 		    json_sprintf("source: the last reload failed, the last good state is kept: %s",
 				 view.failure),
 		    "correct the file; it is read again when it changes");
+	else if (daemon->config->source_file != NULL &&
+		 access(daemon->config->source_file, R_OK) != 0)
+		add(list,
+		    json_sprintf("source: the last good state is kept, but a start would fail: %s: "
+				 "%s",
+				 daemon->config->source_file, strerror(errno)),
+		    "put the file back");
+	if (!generation_has_node(controller_generation(daemon->controller), daemon->config->node))
+		add(list,
+		    json_sprintf("source: no Node %s: this node holds no VIP",
+				 daemon->config->node),
+		    "add the Node, or correct node in the configuration");
 	if (daemon->config_failure[0] != '\0')
 		add(list,
 		    json_sprintf("configuration: the last reload failed, the last good one is "
