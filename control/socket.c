@@ -114,6 +114,10 @@ static void client_answer(struct client *client, const char *line, size_t len)
 	json_decref(document);
 }
 
+/*
+ * One request at a time, and the next when its answer is gone: who only asks and never listens
+ * fills two socket buffers, not our memory, and others have their turn in between.
+ */
 static void on_readable(struct bufferevent *buffer, void *arg)
 {
 	struct client *client = arg;
@@ -121,15 +125,24 @@ static void on_readable(struct bufferevent *buffer, void *arg)
 	size_t len;
 	char *line;
 
+	if (evbuffer_get_length(bufferevent_get_output(buffer)) > 0)
+		return; /* on_written() comes back to it */
 	line = evbuffer_readln(input, &len, EVBUFFER_EOL_LF);
 	if (line != NULL) {
 		client_answer(client, line, len);
 		free(line);
-		if (evbuffer_get_length(input) > 0) /* one a callback: others have their turn */
-			bufferevent_trigger(buffer, EV_READ, BEV_TRIG_DEFER_CALLBACKS);
+		/* Also lest libevent calls this again and again while the input is full. */
+		bufferevent_disable(buffer, EV_READ);
 	} else if (evbuffer_get_length(input) >= REQUEST_MAX) {
 		client_free(client);
 	}
+}
+
+static void on_written(struct bufferevent *buffer, void *arg)
+{
+	bufferevent_enable(buffer, EV_READ);
+	if (evbuffer_get_length(bufferevent_get_input(buffer)) > 0)
+		on_readable(buffer, arg);
 }
 
 static void on_end(struct bufferevent *buffer, short what, void *arg)
@@ -162,7 +175,7 @@ static void on_connection(struct evconnlistener *listener, evutil_socket_t fd,
 	client->next = server->clients;
 	server->clients = client;
 	server->count++;
-	bufferevent_setcb(client->buffer, on_readable, NULL, on_end, client);
+	bufferevent_setcb(client->buffer, on_readable, on_written, on_end, client);
 	bufferevent_setwatermark(client->buffer, EV_READ, 0, REQUEST_MAX);
 	bufferevent_set_timeouts(client->buffer, &idle, &idle);
 	bufferevent_enable(client->buffer, EV_READ | EV_WRITE);
