@@ -138,9 +138,13 @@ struct packet_verdict icmp_to_vip(struct frame *frame, const struct inet *inet, 
 
 	if (inet->l4_len < ICMP_HEADER_LEN)
 		return frame_drop(DROP_IP_MALFORMED);
-	/* The answer would need all parts; and no error need be longer than a frame. */
-	if (inet->fragment)
-		return frame_drop(DROP_FRAGMENT);
+	/* The answer needs all parts, which the kernel gathers; no error need be that long. */
+	if (inet->fragment) {
+		request = frame->env->icmp_echo && icmp_echo(inet, false, &identifier);
+		return request && policer_take(&frame->state->fragment, frame->now_ns)
+			       ? frame_kernel()
+			       : frame_drop(DROP_FRAGMENT);
+	}
 	if (is_error(inet))
 		return icmp_error(frame, inet, vip);
 	request = icmp_echo(inet, false, &identifier);

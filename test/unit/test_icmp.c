@@ -63,6 +63,34 @@ static void echo_is_answered_byte_by_byte(void **state)
 	lab_fini(&lab);
 }
 
+/* A worker never has all of it at once. */
+static void echo_in_parts_is_the_kernels(void **state)
+{
+	static const struct lab_frame first4 = {
+		.dst = LAB_VIP4, .protocol = 1, .fragment = 0x2000, .l4 = ECHO4};
+	static const struct lab_frame first6 = {.dst = LAB_VIP6,
+						.next = 44,
+						.headers = "3a00000100000007",
+						.protocol = 58,
+						.l4 = ECHO6};
+	static const struct lab_frame later4 = {
+		.dst = LAB_VIP4, .protocol = 1, .fragment = 0x00b9, .l4 = ECHO4};
+	struct lab lab;
+
+	(void)state;
+	lab_init(&lab);
+	lab_build(&lab, &first4);
+	lab_expect("first", lab_from_wire(&lab), (struct lab_fate)LAB_KERNEL);
+	lab_build(&lab, &first6);
+	lab_expect("first, IPv6", lab_from_wire(&lab), (struct lab_fate)LAB_KERNEL);
+	lab_build(&lab, &later4);
+	lab_expect("later", lab_from_wire(&lab), (struct lab_fate)LAB_KERNEL);
+	lab.env.icmp_echo = false;
+	lab_build(&lab, &first4);
+	lab_expect("turned off", lab_from_wire(&lab), (struct lab_fate)LAB_DROP(FRAGMENT));
+	lab_fini(&lab);
+}
+
 static void other_echo_is_dropped(void **state)
 {
 	static const struct {
@@ -291,6 +319,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(echo_is_answered_byte_by_byte),
+		cmocka_unit_test(echo_in_parts_is_the_kernels),
 		cmocka_unit_test(other_echo_is_dropped),
 		cmocka_unit_test(an_error_is_judged_by_what_it_quotes),
 		cmocka_unit_test(an_error_about_a_flow_that_a_vip_opened_comes_in),
