@@ -5,6 +5,7 @@
 
 #include "packet/arp.h"
 #include "packet/filter.h"
+#include "packet/hash.h"
 #include "packet/heartbeat.h"
 #include "packet/icmp.h"
 #include "packet/nd.h"
@@ -26,14 +27,30 @@ void packet_state_init(struct packet_state *state, struct flow_table *flows)
 	policer_init(&state->gateway, 1000, 100);
 	/* 64 peers at the shortest interval send 64,000 beats a second. */
 	policer_init(&state->heartbeat, 100000, 10000);
+	/* One of them, with all the pages of a new version of its rows at once. */
+	for (size_t i = 0; i < PACKET_SOURCES; i++)
+		policer_init(&state->sources[i], 8000, 2500);
+	state->seed = hash_seed(state);
 	policer_init(&state->conflict, 10, 10);
+}
+
+/* A flood from one place must not use up what all others share: peers would look dead. */
+static struct policer *source_policer(const struct frame *frame)
+{
+	const struct rte_ether_hdr *ether = (const struct rte_ether_hdr *)frame->packet->data;
+	struct packet_state *state = frame->state;
+	uint64_t mac = 0;
+
+	memcpy(&mac, &ether->src_addr, RTE_ETHER_ADDR_LEN);
+	return &state->sources[hash_mix(mac ^ state->seed, HASH_K0) & (PACKET_SOURCES - 1)];
 }
 
 static struct packet_verdict heartbeat(const struct frame *frame)
 {
 	if (heartbeat_length(frame_l3(frame), frame_l3_len(frame)) < 0)
 		return frame_drop(DROP_HEARTBEAT_MALFORMED);
-	if (!policer_take(&frame->state->heartbeat, frame->now_ns))
+	if (!policer_take(source_policer(frame), frame->now_ns) ||
+	    !policer_take(&frame->state->heartbeat, frame->now_ns))
 		return frame_drop(DROP_POLICED);
 	return (struct packet_verdict){
 		.verdict = VERDICT_CONTROL,

@@ -46,6 +46,8 @@ struct packet_env {
 	size_t gateway_count;
 };
 
+#define PACKET_SOURCES 256 /* a power of two */
+
 /* What one worker remembers between frames of one interface: single reader, single writer. */
 struct packet_state {
 	struct policer icmp; /* echo requests and other ICMP to VIPs */
@@ -56,7 +58,10 @@ struct packet_state {
 	struct policer
 		unsolicited;	  /* questions about the node's addresses, gratuitous ARP and NA */
 	struct policer gateway;	  /* answers of configured gateways, to kernel and control */
-	struct policer heartbeat; /* heartbeats towards control */
+	struct policer heartbeat; /* heartbeats towards control, of all senders */
+	/* And of the sources whose keyed hash is the same: who floods makes few others unheard. */
+	struct policer sources[PACKET_SOURCES];
+	uint64_t seed;
 	struct policer conflict;
 	struct flow_table *flows; /* flows that left from a VIP towards the wire; not its own */
 };

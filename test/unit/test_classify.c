@@ -661,6 +661,31 @@ static void a_flood_of_heartbeats_is_policed(void **state)
 	lab_fini(&lab);
 }
 
+static void a_flood_of_heartbeats_from_one_place_makes_few_others_unheard(void **state)
+{
+	const struct heartbeat beat = {.version = HEARTBEAT_VERSION, .kind = HEARTBEAT_BEAT};
+	size_t heard = 0, len;
+	struct lab lab;
+
+	(void)state;
+	lab_init(&lab);
+	for (size_t i = 0; i < 100000; i++) {
+		len = lab_unhex("0300000088b5 02000000ffff 88b5", lab.buffer);
+		len += heartbeat_encode(&beat, lab.buffer + len);
+		lab_load(&lab, len);
+		lab_from_wire(&lab);
+	}
+	for (uint8_t peer = 1; peer <= 63; peer++) {
+		len = lab_unhex("0300000088b5 020000000200 88b5", lab.buffer);
+		lab.buffer[11] = peer;
+		len += heartbeat_encode(&beat, lab.buffer + len);
+		lab_load(&lab, len);
+		heard += lab_from_wire(&lab).verdict == VERDICT_CONTROL;
+	}
+	assert_in_range(heard, 55, 63); /* one in 256 shares the flood's budget */
+	lab_fini(&lab);
+}
+
 static void every_reason_to_drop_has_a_name_of_its_own(void **state)
 {
 	(void)state;
@@ -704,6 +729,7 @@ int main(void)
 		cmocka_unit_test(answers_to_a_flow_that_a_vip_opened_come_in),
 		cmocka_unit_test(heartbeats_go_to_control),
 		cmocka_unit_test(a_flood_of_heartbeats_is_policed),
+		cmocka_unit_test(a_flood_of_heartbeats_from_one_place_makes_few_others_unheard),
 		cmocka_unit_test(every_reason_to_drop_has_a_name_of_its_own),
 		cmocka_unit_test(before_vips_are_published_only_the_node_is_served),
 	};
