@@ -310,6 +310,11 @@ int election_step(struct election *e, uint64_t now_ns, const struct election_eve
 	case ELECTION_FLOOR:
 		err = floor_known(e, &event->floor.vip, event->floor.epoch);
 		break;
+	case ELECTION_CONFIG:
+		e->config.key_id = event->config.key_id;
+		e->config.hold_ns = event->config.hold_ns;
+		e->beat_said = false; /* anew: keys may differ though their ids do not */
+		break;
 	}
 	e->actions = NULL;
 	return err != 0 ? err : e->out_of_memory ? -ENOMEM : 0;

@@ -46,6 +46,7 @@ enum election_event_type {
 	ELECTION_DRAIN,	     /* on: leave by planned moves; off: undrain */
 	ELECTION_LEAVE,	     /* stop now: LEAVING is sent, nothing is answered from here on */
 	ELECTION_FLOOR,	     /* an epoch that state_dir remembers for a VIP */
+	ELECTION_CONFIG,     /* key_id and hold_ns are new */
 };
 
 /* One VIP of the plan, preferred node first. Only node ids; the caller owns the arrays. */
@@ -93,6 +94,10 @@ struct election_event {
 			struct ip vip;
 			uint64_t epoch;
 		} floor;
+		struct {
+			uint8_t key_id;
+			uint64_t hold_ns;
+		} config;
 	};
 };
 

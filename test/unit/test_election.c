@@ -733,6 +733,76 @@ static void many_vips_of_a_dead_owner_move_in_one_turn(void **state)
 	assert_int_equal(view.owned, MANY);
 }
 
+static void reconfigure(size_t node, uint8_t key_id, uint64_t hold_ns)
+{
+	struct election_event event = {.type = ELECTION_CONFIG};
+
+	event.config.key_id = key_id;
+	event.config.hold_ns = hold_ns;
+	step(node, &event);
+}
+
+static void a_hold_that_grew_delays_the_next_failback(void **state)
+{
+	struct election_event link = {.type = ELECTION_LINK};
+
+	(void)state;
+	start(2, spread);
+	run_ms(2100);
+	assert_int_equal(lab.nodes[0].state, NODE_ACTIVE);
+	step(0, &link);
+	run_ms(100);
+	assert_int_equal(lab.nodes[0].state, NODE_STANDBY);
+	reconfigure(0, 1, 4000 * MS);
+	link.link.up = true;
+	step(0, &link);
+	run_ms(3900);
+	assert_int_equal(lab.nodes[0].state, NODE_STANDBY);
+	run_ms(500);
+	assert_int_equal(lab.nodes[0].state, NODE_ACTIVE);
+}
+
+struct key_search {
+	uint32_t node;
+	uint8_t key_id;
+};
+
+static void key_find(void *arg, const struct election_peer_view *peer)
+{
+	struct key_search *search = arg;
+
+	if (peer->node == search->node)
+		search->key_id = peer->key_id;
+}
+
+static void beats_name_the_new_key(void **state)
+{
+	struct key_search search = {.node = id_of(0)};
+
+	(void)state;
+	start(2, spread);
+	reconfigure(0, 77, 2000 * MS);
+	run_ms(50);
+	assert_int_equal(lab.nodes[0].body.key_id, 77);
+	election_peers(lab.nodes[1].election, key_find, &search);
+	assert_int_equal(search.key_id, 77);
+}
+
+/* Two keys may have one id; the worker gets the new one with the body. */
+static void a_new_key_publishes_the_beat_though_it_reads_the_same(void **state)
+{
+	const struct election_event end = {.type = ELECTION_TURN_END};
+	size_t published = 0;
+
+	(void)state;
+	start(2, spread);
+	reconfigure(0, lab.nodes[0].body.key_id, 2000 * MS);
+	step(0, &end);
+	for (size_t i = 0; i < lab.nodes[0].actions.count; i++)
+		published += lab.nodes[0].actions.list[i].type == ELECTION_BEAT;
+	assert_int_equal(published, 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -766,6 +836,9 @@ int main(void)
 		TEST(another_machine_of_our_name_is_reported),
 		TEST(a_restarted_owner_is_replaced_while_it_joins),
 		TEST(many_vips_of_a_dead_owner_move_in_one_turn),
+		TEST(a_hold_that_grew_delays_the_next_failback),
+		TEST(beats_name_the_new_key),
+		TEST(a_new_key_publishes_the_beat_though_it_reads_the_same),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
