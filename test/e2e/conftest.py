@@ -24,7 +24,8 @@ SHOP = lab_module.Service("shop", 8080, 3, ("IPv4",))
 def scene():
     """Three front-end nodes, a worker, a client; two Services with an nginx of their own each."""
     lab_module.exit_on_signals()
-    with lab_module.Lab(BUILD, services=[NGINX, SHOP], hold="500ms") as lab:
+    with lab_module.Lab(BUILD, services=[NGINX, SHOP], hold="500ms",
+                        management=True) as lab:
         lab.start_web()
         lab.start_daemons()
         lab.wait_as_planned(60)

@@ -26,6 +26,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 SUBNET4 = ipaddress.ip_network("192.0.2.0/24")
 SUBNET6 = ipaddress.ip_network("2001:db8::/64")
+MANAGEMENT = {"IPv4": ipaddress.ip_network("10.0.0.0/24"),
+              "IPv6": ipaddress.ip_network("fd00:10::/64")}
+MANAGEMENT_PORT = 4226
 POOL = ["192.0.2.100-192.0.2.131", "2001:db8::100-2001:db8::11f"]
 GATEWAYS = ("192.0.2.1", "2001:db8::1")
 CLIENT = ("192.0.2.200", "2001:db8::200")
@@ -192,6 +195,7 @@ class Node:
         self.directory = os.path.join(lab.directory, name)
         self.address4 = str(SUBNET4[10 + index])
         self.address6 = str(SUBNET6[0x10 + index])
+        self.management = {family: str(net[10 + index]) for family, net in MANAGEMENT.items()}
         self.config = os.path.join(self.directory, "vipgate.yaml")
         self.socket = os.path.join(self.directory, "vipgate.sock")
         self.log = os.path.join(self.directory, "vipgate.log")
@@ -208,6 +212,10 @@ class Node:
     def link(self, up):
         """Plugs or pulls the cable, at the switch."""
         run("ip", "-n", self.lab.switch, "link", "set", self.name, "up" if up else "down")
+
+    def management_link(self, up):
+        """The same for its cable to the management network."""
+        run("ip", "-n", self.lab.switch, "link", "set", "m-" + self.name, "up" if up else "down")
 
     def mac(self):
         """The MAC of its NIC."""
@@ -272,12 +280,17 @@ interfaces:
 """ % {"name": self.name, "v4": self.address4, "v6": self.address6}
         if lab.gateways:
             text += '    gateways: [%s, "%s"]\n' % GATEWAYS
+        management = ""
+        if lab.management_path:
+            address = self.management[lab.management_path]
+            management = '  management: "%s:%d"\n' % (
+                "[%s]" % address if ":" in address else address, MANAGEMENT_PORT)
         text += """dataplane: {lcores: [%(cpu)d], memory: 64, hugepages: no, idle: adaptive}
 heartbeat:
   interval: %(interval)s
   multiplier: %(multiplier)d
   key_file: %(lab)s/heartbeat.key
-moves: {failback: true, failback_delay: %(hold)s}
+%(management)smoves: {failback: true, failback_delay: %(hold)s}
 source:
   file: %(lab)s/objects.yaml
 state_dir: %(home)s/state
@@ -286,7 +299,7 @@ socket: %(home)s/vipgate.sock
 log: {level: info, format: text}
 """ % {"cpu": cpus()[self.index % len(cpus())], "interval": lab.interval,
             "multiplier": lab.multiplier, "lab": lab.directory, "hold": lab.hold,
-            "home": self.directory}
+            "home": self.directory, "management": management}
         return text
 
     def start(self):
@@ -384,13 +397,17 @@ def address_order(address):
 
 
 class Lab:
-    """The whole scene; a context manager that leaves nothing behind."""
+    """The whole scene; a context manager that leaves nothing behind. With `management` the front-end
+    nodes have a second network; daemons that start while management_path is a family use it."""
 
     def __init__(self, build, front_ends=3, workers=1, services=(Service(),), interval="20ms",
-                 multiplier=3, hold="2s", gateways=True, environment=None, wrapper=()):
+                 multiplier=3, hold="2s", gateways=True, management=False, environment=None,
+                 wrapper=()):
         self.vipgate = find_vipgate(build) if build else None
         self.interval, self.multiplier, self.hold = interval, multiplier, hold
         self.gateways = gateways
+        self.management = management
+        self.management_path = None
         self.environment = dict(environment or {})
         self.wrapper = list(wrapper)
         self.services = list(services)
@@ -433,6 +450,8 @@ class Lab:
             if not node.front_end:
                 self.ip(node.netns, "addr add %s/24 dev eth1" % node.address4,
                          "addr add %s/64 dev eth1 nodad" % node.address6)
+        if self.management:
+            self.open_management()
         self.add_namespace(self.client)
         self.cable("client", self.client, "eth0")
         self.ip(self.client, "addr add %s/24 dev eth0" % CLIENT[0],
@@ -444,6 +463,34 @@ class Lab:
                   opener=lambda path, flags: os.open(path, flags, 0o600)) as out:
             out.write(secrets.token_hex(32) + "\n")
         self.write_objects()
+
+    def open_management(self):
+        """A bridge of its own, and a second NIC on each front-end node."""
+        self.ip(self.switch, "link add br1 type bridge stp_state 0 forward_delay 0",
+                 "link set br1 up")
+        for node in self.nodes:
+            self.ip(self.switch, "link add m-%s type veth peer name eth2 netns %s"
+                    % (node.name, node.netns), "link set m-%s master br1 up" % node.name)
+            self.ip(node.netns, "link set eth2 up",
+                     "addr add %s/24 dev eth2" % node.management["IPv4"],
+                     "addr add %s/64 dev eth2 nodad" % node.management["IPv6"])
+
+    def cut(self, pairs, ethertype=None):
+        """Drops at the switch what goes from one node to another, for each pair (from, to): all of
+        it or what has an EtherType. Until mend()."""
+        what = " ether type 0x%04x" % ethertype if ethertype else ""
+        rules = "".join('add rule bridge cut forward iifname "%s" oifname "%s"%s drop\n'
+                        % (a.name, b.name, what) for a, b in pairs)
+        path = os.path.join(self.directory, "cut.nft")
+        with open(path, "w", encoding="ascii") as out:
+            out.write("add table bridge cut\nadd chain bridge cut forward "
+                      "{ type filter hook forward priority 0; }\n" + rules)
+        run("ip", "netns", "exec", self.switch, "nft", "-f", path)
+
+    def mend(self):
+        """Ends every cut."""
+        run("ip", "netns", "exec", self.switch, "nft", "delete", "table", "bridge", "cut",
+            check=False)
 
     def add_namespace(self, name):
         """One that close() removes."""
@@ -481,8 +528,13 @@ class Lab:
         for node in self.nodes + self.workers:
             labels = 'node-role.kubernetes.io/frontend: ""' if node.front_end else \
                 'node-role.kubernetes.io/worker: ""'
-            documents.append("apiVersion: v1\nkind: Node\nmetadata:\n  name: %s\n  labels: {%s}\n"
-                             % (node.name, labels))
+            document = "apiVersion: v1\nkind: Node\nmetadata:\n  name: %s\n  labels: {%s}\n" \
+                % (node.name, labels)
+            if self.management and node.front_end:
+                document += "status:\n  addresses:\n" + "".join(
+                    '    - {type: InternalIP, address: "%s"}\n' % address
+                    for address in node.management.values())
+            documents.append(document)
         documents.append("""apiVersion: network.deckhouse.io/v1alpha1
 kind: MetalLoadBalancerClass
 metadata:

@@ -15,6 +15,8 @@ import lab as lab_module
 NOBODYS4, NOBODYS6 = "192.0.2.131", "2001:db8::11f"
 
 
+# Announcements count as replies for both tools: more replies than questions are no mistake.
+
 def arping(lab, address, count=2):
     """The MACs that answer, one per reply."""
     return lab.on_client("arping", "-r", "-i", "eth0", "-c", str(count), "-W", "0.3", address,
@@ -22,9 +24,9 @@ def arping(lab, address, count=2):
 
 
 def ndisc6(lab, address):
-    """The MACs that answer within a second to one NS."""
+    """The MACs that answer to one NS."""
     return lab.on_client("ndisc6", "-q", "-m", "-r", "1", "-w", "300", address, "eth0",
-                         check=False).stdout.split()
+                         check=False).stdout.lower().split()
 
 
 def version(address):
@@ -35,13 +37,13 @@ def version(address):
 def test_arping_hears_the_owner_and_nobody_else(lab):
     for address, owner in lab.owners().items():
         if version(address) == 4:
-            assert arping(lab, address) == [lab.node(owner).mac()] * 2, address
+            assert set(arping(lab, address)) == {lab.node(owner).mac()}, address
 
 
 def test_ndisc6_hears_the_owner_and_nobody_else(lab):
     for address, owner in lab.owners().items():
         if version(address) == 6:
-            assert [mac.lower() for mac in ndisc6(lab, address)] == [lab.node(owner).mac()], address
+            assert set(ndisc6(lab, address)) == {lab.node(owner).mac()}, address
 
 
 def test_an_address_of_the_pool_that_is_no_vip_is_silent(lab):
@@ -52,7 +54,7 @@ def test_an_address_of_the_pool_that_is_no_vip_is_silent(lab):
 def test_the_nodes_own_addresses_answer(lab):
     for node in lab.nodes:
         assert set(arping(lab, node.address4)) == {node.mac()}
-        assert [mac.lower() for mac in ndisc6(lab, node.address6)] == [node.mac()]
+        assert set(ndisc6(lab, node.address6)) == {node.mac()}
 
 
 def test_the_linux_neighbour_table_accepts_the_answer(lab):
@@ -113,6 +115,7 @@ def test_an_on_link_client_never_spoken_with_gets_its_syn_ack(lab, wire):
             port = 80 if lab.nodes[0].vips()[address]["services"] == ["default/nginx"] else 8080
             # Each connection finds a kernel that does not know the client.
             lab.node(owner).exec("ip", "neigh", "flush", "dev", "vip0")
+            begun = time.time()
             with lab_module.in_namespace(netns):
                 sock = socket.socket(socket.AF_INET6 if version(address) == 6 else socket.AF_INET)
             with sock:
@@ -120,14 +123,13 @@ def test_an_on_link_client_never_spoken_with_gets_its_syn_ack(lab, wire):
                 sock.connect((address, port))
             source = address6 if version(address) == 6 else address4
 
-            def asked(seen, owner=owner, source=source):
-                return seen.sender == owner and seen.target == source and \
-                    seen.kind in ("arp-request", "ns")
-            questions = [seen for seen in wire() if asked(seen)]
-            assert questions, "%s: its kernel had no need to ask for the client" % owner
+            def questions(owner=owner, source=source, begun=begun):
+                return [seen for seen in wire() if seen.sender == owner and seen.target == source
+                        and seen.kind in ("arp-request", "ns") and seen.time >= begun]
+            lab_module.wait_for("%s's kernel to ask for the client" % owner, questions, 2)
             allowed = {lab.node(owner).address4} if version(address) == 4 else \
                 {lab.node(owner).address6}
-            for seen in questions:
+            for seen in questions():
                 assert seen.source in allowed or seen.source.startswith("fe80:"), seen
 
 
