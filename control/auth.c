@@ -222,6 +222,17 @@ static bool rate_allows(struct auth *auth, struct boot *boot, uint64_t now_ns,
 	return bucket_take(&boot->beats, now_ns, boot->interval_ns / PEER_PER_I, PEER_BURST);
 }
 
+static bool tag_make(EVP_MAC_CTX *key, const uint8_t *payload, size_t len,
+		     uint8_t made[SHA256_TAG_FULL])
+{
+	size_t made_len = 0;
+
+	return EVP_MAC_init(key, NULL, 0, NULL) == 1 &&
+	       EVP_MAC_update(key, payload, len - HEARTBEAT_TAG_LEN) == 1 &&
+	       EVP_MAC_final(key, made, &made_len, SHA256_TAG_FULL) == 1 &&
+	       made_len == SHA256_TAG_FULL;
+}
+
 static bool signature_valid(struct auth *auth, const uint8_t *payload, size_t len)
 {
 	const uint8_t *tag = &payload[len - HEARTBEAT_TAG_LEN];
@@ -229,15 +240,21 @@ static bool signature_valid(struct auth *auth, const uint8_t *payload, size_t le
 
 	for (size_t i = 0; i < auth->key_count; i++) {
 		uint8_t made[SHA256_TAG_FULL];
-		size_t made_len = 0;
 
-		if (EVP_MAC_init(auth->keys[i], NULL, 0, NULL) == 1 &&
-		    EVP_MAC_update(auth->keys[i], payload, len - HEARTBEAT_TAG_LEN) == 1 &&
-		    EVP_MAC_final(auth->keys[i], made, &made_len, sizeof(made)) == 1 &&
-		    made_len == sizeof(made))
+		if (tag_make(auth->keys[i], payload, len, made))
 			valid |= CRYPTO_memcmp(made, tag, HEARTBEAT_TAG_LEN) == 0;
 	}
 	return valid;
+}
+
+int auth_sign(struct auth *auth, uint8_t *message, size_t len)
+{
+	uint8_t made[SHA256_TAG_FULL];
+
+	if (!tag_make(auth->keys[0], message, len, made))
+		return -ENOMEM;
+	memcpy(&message[len - HEARTBEAT_TAG_LEN], made, HEARTBEAT_TAG_LEN);
+	return 0;
 }
 
 /* The checks that need no key, in order. Returns the message's length or -1. */
@@ -303,6 +320,7 @@ bool auth_check(struct auth *auth, uint64_t now_ns, enum heartbeat_path path, ui
 		goto rejected;
 	remember(auth, now_ns, path, source, message);
 	auth->counters.accepted++;
+	auth->counters.heard[path]++;
 	return true;
 rejected:
 	auth->counters.rejected[*reject]++;

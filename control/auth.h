@@ -61,11 +61,18 @@ bool auth_check(struct auth *auth, uint64_t now_ns, enum heartbeat_path path, ui
 		const uint8_t *payload, size_t len, struct heartbeat *message,
 		enum auth_reject *reject);
 
+/*
+ * Signs a message of len bytes, its last HEARTBEAT_TAG_LEN ones, with the first key. Returns 0 or
+ * -ENOMEM.
+ */
+int auth_sign(struct auth *auth, uint8_t *message, size_t len);
+
 /* The node whose authenticated messages come from a source, or 0. */
 uint32_t auth_node_at(const struct auth *auth, enum heartbeat_path path, uint64_t source);
 
 struct auth_counters {
-	uint64_t accepted;
+	uint64_t accepted;		 /* on all paths */
+	uint64_t heard[HEARTBEAT_PATHS]; /* of these, on each */
 	uint64_t rejected[AUTH_REJECT_COUNT];
 };
 void auth_counters(const struct auth *auth, struct auth_counters *counters);

@@ -274,6 +274,7 @@ static void carry(struct controller *controller, const struct generation *genera
 	for (size_t i = 0; i < config->group_count; i++) {
 		struct derive_interface *interface = &generation->interfaces[i];
 
+		group_nodes_set(config->groups[i], interface, generation->set);
 		if (group_vips_set(config->groups[i], now, interface) < 0)
 			continue;
 		ret = hostnet_vips_set(config->hostnet, i, config->kernel_ports[i],

@@ -17,12 +17,14 @@
 #include "keeper.h"
 #include "log.h"
 #include "loop.h"
+#include "mgmt.h"
 #include "notify.h"
 #include "socket.h"
 #include "source_file.h"
 
-#define EVENTS_PER_TURN 4096
-#define LEAVE_MAX_MS	1000 /* LEAVING is sent three times, then nobody waits for us */
+#define EVENTS_PER_TURN	   4096
+#define DATAGRAMS_PER_TURN 128
+#define LEAVE_MAX_MS	   1000 /* LEAVING is sent three times, then nobody waits for us */
 
 /* ---- the turn ---- */
 
@@ -32,6 +34,23 @@ static void on_event(void *arg, const struct dataplane_event *event)
 
 	if (event->interface < daemon->group_count)
 		group_event(daemon->groups[event->interface], loop_now_ns(), event);
+}
+
+static void on_datagram(void *arg, const struct mgmt_address *from, const uint8_t *data, size_t len)
+{
+	struct daemon *daemon = arg;
+	struct heartbeat_id id;
+
+	if (heartbeat_length(data, len) > 0) {
+		heartbeat_peek(data, &id);
+		for (size_t i = 0; i < daemon->group_count; i++) {
+			if (group_id(daemon->groups[i]) == id.group) {
+				group_datagram(daemon->groups[i], loop_now_ns(), from, data, len);
+				return;
+			}
+		}
+	}
+	daemon->mgmt_strangers++;
 }
 
 /* Stops when everybody has left, or when an election lost an action for want of memory. */
@@ -62,6 +81,8 @@ void daemon_on_turn(void *arg)
 	for (size_t i = 0; i < daemon->group_count; i++)
 		group_turn_begin(daemon->groups[i], loop_now_ns());
 	dataplane_events_drain(daemon->dataplane, EVENTS_PER_TURN, on_event, daemon);
+	if (daemon->mgmt != NULL)
+		mgmt_receive(daemon->mgmt, DATAGRAMS_PER_TURN, on_datagram, daemon);
 	for (size_t i = 0; i < daemon->group_count; i++)
 		group_turn_end(daemon->groups[i], loop_now_ns());
 	controller_turn(daemon->controller, loop_now_ns());
@@ -92,11 +113,19 @@ void daemon_on_link(void *arg, const char *netdev, bool up)
 
 void daemon_on_netlink(evutil_socket_t fd, short what, void *arg)
 {
-	const struct daemon *daemon = arg;
+	struct daemon *daemon = arg;
 
 	(void)fd;
 	(void)what;
 	hostnet_process(daemon->hostnet);
+	daemon_on_turn(daemon); /* a link that went down is told at once */
+}
+
+void daemon_on_management(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	daemon_on_turn(arg); /* which reads it */
 }
 
 struct event *daemon_watch_fd(struct daemon *daemon, int fd, event_callback_fn handle)
@@ -198,9 +227,11 @@ static bool end(struct daemon *daemon)
 		log_info("stopped: all mbufs are back");
 	for (size_t i = 0; i < daemon->group_count; i++)
 		group_free(daemon->groups[i]);
+	mgmt_free(daemon->mgmt);
 	keeper_free(daemon->keeper);
 	event_end(daemon->signals);
 	event_end(daemon->netlink);
+	event_end(daemon->management);
 	event_end(daemon->changes);
 	event_end(daemon->second);
 	event_end(daemon->deadline);

@@ -18,6 +18,7 @@ struct hostnet;
 struct http;
 struct keeper;
 struct loop;
+struct mgmt;
 struct socket_server;
 struct source_file_watch;
 
@@ -35,6 +36,8 @@ struct daemon {
 	struct keeper *keeper;
 	struct hostnet *hostnet;
 	struct dataplane *dataplane;
+	struct mgmt *mgmt;	 /* the management path, or NULL */
+	uint64_t mgmt_strangers; /* datagrams of no group of ours */
 	struct dataplane_interface_info info[DATAPLANE_MAX_INTERFACES];
 	const char *kernel_ports[DATAPLANE_MAX_INTERFACES];
 	struct group *groups[DATAPLANE_MAX_INTERFACES];
@@ -43,7 +46,7 @@ struct daemon {
 	struct source_file_watch *watch;
 	struct socket_server *socket;
 	struct http *http;
-	struct event *signals, *netlink, *changes, *second, *deadline;
+	struct event *signals, *netlink, *management, *changes, *second, *deadline;
 	int signal_fd, lock_fd;
 	bool draining, leaving;
 	bool failed; /* something made it stop that was not asked for */

@@ -14,6 +14,7 @@
 void daemon_on_turn(void *arg);
 void daemon_on_link(void *arg, const char *netdev, bool up);
 void daemon_on_netlink(evutil_socket_t fd, short what, void *arg);
+void daemon_on_management(evutil_socket_t fd, short what, void *arg);
 void daemon_on_second(evutil_socket_t fd, short what, void *arg);
 void daemon_on_deadline(evutil_socket_t fd, short what, void *arg);
 void daemon_on_signal(evutil_socket_t fd, short what, void *arg);

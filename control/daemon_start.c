@@ -21,6 +21,7 @@
 #include "keeper.h"
 #include "log.h"
 #include "loop.h"
+#include "mgmt.h"
 #include "socket.h"
 
 #define TURN_MIN_NS UINT64_C(100000)
@@ -158,6 +159,23 @@ static int network_begin(struct daemon *daemon)
 	return ret;
 }
 
+static int management_begin(struct daemon *daemon)
+{
+	const struct mgmt_address local = {daemon->config->management_address,
+					   daemon->config->management_port};
+	char text[IP_STRLEN];
+
+	if (ip_is_none(&local.ip))
+		return 0;
+	daemon->mgmt = mgmt_create(&local);
+	if (daemon->mgmt == NULL) {
+		log_error("heartbeat.management: cannot use port %u of %s: %s", local.port,
+			  ip_format(&local.ip, text), strerror(errno));
+		return -errno;
+	}
+	return 0;
+}
+
 static int groups_begin(struct daemon *daemon)
 {
 	const struct config *config = daemon->config;
@@ -172,6 +190,7 @@ static int groups_begin(struct daemon *daemon)
 			.dataplane = daemon->dataplane,
 			.keeper = daemon->keeper,
 			.names = &daemon->names,
+			.mgmt = daemon->mgmt,
 		};
 
 		keeper_group_begin(daemon->keeper, name);
@@ -228,6 +247,12 @@ static int events_begin(struct daemon *daemon)
 	if (daemon->signals == NULL || daemon->netlink == NULL || daemon->second == NULL ||
 	    event_add(daemon->second, &second) < 0 || daemon->deadline == NULL)
 		return -ENOMEM;
+	if (daemon->mgmt != NULL) {
+		daemon->management =
+			daemon_watch_fd(daemon, mgmt_fd(daemon->mgmt), daemon_on_management);
+		if (daemon->management == NULL)
+			return -ENOMEM;
+	}
 	daemon_source_watch(daemon);
 	return loop_turn_set(daemon->loop, turn_ns > TURN_MIN_NS ? turn_ns : TURN_MIN_NS,
 			     dataplane_event_fd(daemon->dataplane), daemon_on_turn, daemon);
@@ -273,7 +298,7 @@ int daemon_begin(struct daemon *daemon)
 	generation = controller_load(config, state->allocations, state->allocation_count);
 	if (generation == NULL)
 		return EXIT_USAGE;
-	if (network_begin(daemon) < 0 || groups_begin(daemon) < 0) {
+	if (network_begin(daemon) < 0 || management_begin(daemon) < 0 || groups_begin(daemon) < 0) {
 		generation_free(generation);
 		return EXIT_FAILED;
 	}

@@ -63,6 +63,7 @@ void group_turn_end(struct group *group, uint64_t now_ns)
 	const struct election_event end = {.type = ELECTION_TURN_END};
 
 	group_step(group, now_ns, &end);
+	group_management_turn(group, now_ns);
 	announcer_run(group->announcer, now_ns, announce, group);
 }
 
@@ -164,7 +165,7 @@ static struct election *election_make(const struct group *group, uint64_t now_ns
 {
 	const struct config *config = group->config.config;
 	const struct election_config election = {
-		.group = name_id(group->interface->group),
+		.group = group->id,
 		.node = group->node_id,
 		.boot_id = group->boot_id,
 		.interval_ns = config->heartbeat_interval_ns,
@@ -182,7 +183,7 @@ static struct election *election_make(const struct group *group, uint64_t now_ns
 static struct auth *auth_make(const struct group *group)
 {
 	const struct auth_config auth = {
-		.group = name_id(group->interface->group),
+		.group = group->id,
 		.node = group->node_id,
 		.boot_id = group->boot_id,
 		.keys = group->config.config->keys,
@@ -219,13 +220,15 @@ struct group *group_create(const struct group_config *config, uint64_t now_ns)
 	group->interface = config->interface;
 	group->mac = info.mac;
 	group->link_known = info.link_known;
+	group->id = name_id(group->interface->group);
 	group->node_id = name_id(config->config->node);
 	group->boot_id = dataplane_boot_id(config->dataplane);
 	group->signing_key = config->config->keys[0];
 	group->auth = auth_make(group);
 	group->election = election_make(group, now_ns);
 	group->announcer = announcer_create();
-	if (group->auth == NULL || group->election == NULL || group->announcer == NULL) {
+	if (group->auth == NULL || group->election == NULL || group->announcer == NULL ||
+	    group_management_begin(group) < 0) {
 		group_free(group);
 		errno = ENOMEM;
 		return NULL;
@@ -242,6 +245,7 @@ void group_free(struct group *group)
 	election_free(group->election);
 	election_actions_fini(&group->actions);
 	auth_free(group->auth);
+	free(group->management);
 	OPENSSL_cleanse(&group->signing_key, sizeof(group->signing_key));
 	free(group);
 }
@@ -256,6 +260,11 @@ void group_counters(const struct group *group, struct group_counters *counters)
 const struct election *group_election(const struct group *group)
 {
 	return group->election;
+}
+
+uint32_t group_id(const struct group *group)
+{
+	return group->id;
 }
 
 const struct auth *group_auth(const struct group *group)

@@ -21,6 +21,9 @@
 
 struct keeper;
 struct derive_interface;
+struct mgmt;
+struct mgmt_address;
+struct object_set;
 
 struct group_config {
 	size_t index; /* of the interface in the configuration */
@@ -29,6 +32,7 @@ struct group_config {
 	struct dataplane *dataplane;
 	struct keeper *keeper;
 	const struct names *names; /* outlives the group, may grow meanwhile */
+	struct mgmt *mgmt;	   /* the management path, or NULL */
 	uint64_t hold_ns;
 };
 
@@ -41,6 +45,14 @@ void group_free(struct group *group);
 void group_turn_begin(struct group *group, uint64_t now_ns);
 void group_event(struct group *group, uint64_t now_ns, const struct dataplane_event *event);
 void group_turn_end(struct group *group, uint64_t now_ns);
+
+/* A datagram of the management path that says that it is of this group; within a turn, too. */
+void group_datagram(struct group *group, uint64_t now_ns, const struct mgmt_address *from,
+		    const uint8_t *data, size_t len);
+
+/* Where the nodes of a plan are on the management path. */
+void group_nodes_set(struct group *group, const struct derive_interface *vips,
+		     const struct object_set *set);
 
 /*
  * New VIPs and plan: to the workers first, then to the election. Fills specs[].owned. Returns 0 or
@@ -66,7 +78,8 @@ struct group_counters {
 	uint64_t conflicts, defences;
 	uint64_t probes_sent, probes_answered;
 	uint64_t peers_lost;
-	uint64_t twins;	      /* two machines with one name, noticed */
+	uint64_t twins;				     /* two machines with one name, noticed */
+	uint64_t management_sent, management_failed; /* datagrams */
 	uint64_t send_failed; /* frames that the dataplane's ring did not take */
 	bool link_up;
 	bool out_of_memory; /* an action was lost: the process must stop */
@@ -74,6 +87,7 @@ struct group_counters {
 void group_counters(const struct group *group, struct group_counters *counters);
 const struct election *group_election(const struct group *group);
 const struct auth *group_auth(const struct group *group);
+uint32_t group_id(const struct group *group); /* as on the wire */
 const struct config_interface *group_interface(const struct group *group);
 
 #endif

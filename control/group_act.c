@@ -48,6 +48,15 @@ static void act_disown(struct group *group, const struct election_action *action
 		 (unsigned long long)action->vip.epoch);
 }
 
+static void act_lease(struct group *group, uint64_t until_ns)
+{
+	dataplane_lease_set(group->config.dataplane, group->config.index, until_ns);
+	group->lease_until_ns = until_ns;
+	/* Fenced for ever: who hears so need not wait until silence says it. */
+	if (until_ns == 0 && group->management != NULL)
+		group->management->due_ns = 0;
+}
+
 static void act_beat(struct group *group, const struct election_action *action)
 {
 	uint8_t body[HEARTBEAT_MAX_LEN];
@@ -57,15 +66,18 @@ static void act_beat(struct group *group, const struct election_action *action)
 			       group->config.config->heartbeat_interval_ns,
 			       group->signing_key.bytes, action->message.now) < 0)
 		group->counters.send_failed++;
+	group_management_beat(group, action->message.heartbeat, action->message.now);
 }
 
-static void act_rows(struct group *group, const struct election_action *action)
+static void act_rows(struct group *group, uint64_t now_ns, const struct election_action *action)
 {
 	uint8_t body[HEARTBEAT_MAX_LEN];
 	size_t len;
 
-	if (action->message.heartbeat->path != HEARTBEAT_FRONT)
+	if (action->message.heartbeat->path != HEARTBEAT_FRONT) {
+		group_management_rows(group, now_ns, action->message.heartbeat, action->message.to);
 		return;
+	}
 	len = heartbeat_encode(action->message.heartbeat, body);
 	if (dataplane_send(group->config.dataplane, group->config.index, DATAPLANE_SEND_HEARTBEAT,
 			   NULL, body, len) < 0)
@@ -151,7 +163,7 @@ static void act(struct group *group, uint64_t now_ns, const struct election_acti
 
 	switch (action->type) {
 	case ELECTION_LEASE:
-		dataplane_lease_set(group->config.dataplane, group->config.index, action->until_ns);
+		act_lease(group, action->until_ns);
 		break;
 	case ELECTION_OWN:
 		act_own(group, action);
@@ -168,7 +180,7 @@ static void act(struct group *group, uint64_t now_ns, const struct election_acti
 		act_beat(group, action);
 		break;
 	case ELECTION_ROWS:
-		act_rows(group, action);
+		act_rows(group, now_ns, action);
 		break;
 	case ELECTION_PROBE:
 		act_probe(group, now_ns);

@@ -22,40 +22,49 @@ static uint64_t mac_number(const uint8_t *mac)
 }
 
 /* When the message of mine left that a beat echoes; 0 when it echoes none of this boot. */
-static uint64_t echo_sent_ns(const struct group *group, const struct heartbeat *message)
+static void echo_find(const struct group *group, struct election_event *event)
 {
-	if (message->kind != HEARTBEAT_BEAT)
-		return 0;
-	for (size_t i = 0; i < message->peer_count; i++) {
-		const struct heartbeat_peer *peer = &message->peers[i];
+	const struct heartbeat *message = event->message.heartbeat;
+	const struct heartbeat_peer *entry;
 
-		if (peer->node == group->node_id && peer->boot_low == (uint32_t)group->boot_id)
-			return dataplane_sent_at(group->config.dataplane, group->config.index,
-						 peer->seq_low);
-	}
-	return 0;
+	if (message->kind != HEARTBEAT_BEAT)
+		return;
+	entry = heartbeat_find_peer(message, group->node_id, (uint32_t)group->boot_id);
+	if (entry == NULL)
+		return;
+	event->message.echo_sent_ns = group_management_sent_at(group, entry->seq_low);
+	event->message.echo_management = event->message.echo_sent_ns != 0;
+	if (!event->message.echo_management)
+		event->message.echo_sent_ns = dataplane_sent_at(
+			group->config.dataplane, group->config.index, entry->seq_low);
 }
 
-static void on_heartbeat(struct group *group, uint64_t now_ns, const struct dataplane_event *event)
+bool group_message(struct group *group, uint64_t now_ns, enum heartbeat_path path, uint64_t source,
+		   const uint8_t *payload, size_t len)
 {
 	enum auth_reject reject;
 	struct election_event message = {.type = ELECTION_MESSAGE};
 
-	if (event->len < RTE_ETHER_HDR_LEN)
-		return;
-	if (!auth_check(group->auth, now_ns, HEARTBEAT_FRONT,
-			mac_number(&event->frame[RTE_ETHER_ADDR_LEN]),
-			event->frame + RTE_ETHER_HDR_LEN, event->len - RTE_ETHER_HDR_LEN,
-			&group->message, &reject)) {
+	if (!auth_check(group->auth, now_ns, path, source, payload, len, &group->message,
+			&reject)) {
 		if (reject == AUTH_REJECT_DUPLICATE)
 			log_error("group %s: another machine calls itself %s too: names of nodes "
 				  "must differ",
 				  group->interface->group, group->config.config->node);
-		return;
+		return false;
 	}
 	message.message.heartbeat = &group->message;
-	message.message.echo_sent_ns = echo_sent_ns(group, &group->message);
+	echo_find(group, &message);
 	group_step(group, now_ns, &message);
+	return true;
+}
+
+static void on_heartbeat(struct group *group, uint64_t now_ns, const struct dataplane_event *event)
+{
+	if (event->len >= RTE_ETHER_HDR_LEN)
+		group_message(group, now_ns, HEARTBEAT_FRONT,
+			      mac_number(&event->frame[RTE_ETHER_ADDR_LEN]),
+			      event->frame + RTE_ETHER_HDR_LEN, event->len - RTE_ETHER_HDR_LEN);
 }
 
 /* An answer may be to any probe before it: take the newest that had left by then. */

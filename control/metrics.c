@@ -89,7 +89,6 @@ static const struct packet_family packet_families[] = {
 	PACKET_FAMILY("ndp_answered_total", ndp_answered, "Solicitations answered for VIPs."),
 	PACKET_FAMILY("echo_answered_total", echo_answered, "Echo requests answered for VIPs."),
 	PACKET_FAMILY("announcements_total", announced, "Announcements of VIPs sent."),
-	PACKET_FAMILY("heartbeats_sent_total", beats_sent, "Heartbeats sent."),
 };
 
 static void packets(struct page *page)
@@ -146,12 +145,38 @@ static void machine(struct page *page)
 
 /* ---- peers and VIPs ---- */
 
+/* A counter of every group, found by its place in struct group_counters. */
+static void group_family(struct page *page, const char *name, const char *help, size_t offset)
+{
+	family(page, name, "counter", help);
+	for (size_t i = 0; i < page->daemon->group_count; i++)
+		sample(page, name, "group", group_name(page, i), NULL, NULL,
+		       *(const uint64_t *)((const char *)&page->groups[i] + offset));
+}
+
 static void heartbeats(struct page *page)
 {
-	family(page, "heartbeats_heard_total", "counter", "Authentic messages of peers.");
-	for (size_t i = 0; i < page->daemon->group_count; i++)
-		sample(page, "heartbeats_heard_total", "group", group_name(page, i), NULL, NULL,
-		       page->auth[i].accepted);
+	family(page, "heartbeats_sent_total", "counter", "Messages sent to peers, by path.");
+	for (size_t i = 0; i < page->daemon->group_count; i++) {
+		sample(page, "heartbeats_sent_total", "group", group_name(page, i), "path", "front",
+		       page->counters[i].beats_sent);
+		sample(page, "heartbeats_sent_total", "group", group_name(page, i), "path",
+		       "management", page->groups[i].management_sent);
+	}
+	family(page, "heartbeats_heard_total", "counter", "Authentic messages of peers, by path.");
+	for (size_t i = 0; i < page->daemon->group_count; i++) {
+		sample(page, "heartbeats_heard_total", "group", group_name(page, i), "path",
+		       "front", page->auth[i].heard[HEARTBEAT_FRONT]);
+		sample(page, "heartbeats_heard_total", "group", group_name(page, i), "path",
+		       "management", page->auth[i].heard[HEARTBEAT_MANAGEMENT]);
+	}
+	group_family(page, "management_send_failures_total",
+		     "Datagrams of the management path that did not leave.",
+		     offsetof(struct group_counters, management_failed));
+	family(page, "management_strangers_total", "counter",
+	       "Datagrams of the management path that are of no group here.");
+	sample(page, "management_strangers_total", NULL, NULL, NULL, NULL,
+	       page->daemon->mgmt_strangers);
 	family(page, "heartbeats_rejected_total", "counter", "Messages not believed, by reason.");
 	for (size_t i = 0; i < page->daemon->group_count; i++) {
 		for (size_t r = 0; r < AUTH_REJECT_COUNT; r++)
@@ -217,15 +242,6 @@ static void moves(struct page *page, const char *name, const char *help, bool ta
 			       election_cause_name((enum election_cause)c),
 			       taken ? page->groups[i].taken[c] : page->groups[i].lost[c]);
 	}
-}
-
-/* A counter of every group, found by its place in struct group_counters. */
-static void group_family(struct page *page, const char *name, const char *help, size_t offset)
-{
-	family(page, name, "counter", help);
-	for (size_t i = 0; i < page->daemon->group_count; i++)
-		sample(page, name, "group", group_name(page, i), NULL, NULL,
-		       *(const uint64_t *)((const char *)&page->groups[i] + offset));
 }
 
 static void groups(struct page *page)

@@ -21,10 +21,13 @@ static void read_node_addresses(struct tree_reader *reader, const struct tree_fi
 					       .expected = "a map with type and address"};
 	struct object_node *object = out;
 	struct ip *addresses = tree_list_alloc(reader, field, node, sizeof(*addresses));
+	struct ip *internal =
+		addresses != NULL ? tree_list_alloc(reader, field, node, sizeof(*internal)) : NULL;
 
-	if (addresses == NULL)
+	if (internal == NULL)
 		return;
 	object->addresses = addresses;
+	object->internal = internal;
 	for (size_t i = 0; i < node->count; i++) {
 		const struct tree_node *type, *address;
 
@@ -32,11 +35,14 @@ static void read_node_addresses(struct tree_reader *reader, const struct tree_fi
 			continue;
 		type = tree_get(node->items[i], "type");
 		address = tree_get(node->items[i], "address");
-		if (type != NULL && address != NULL &&
-		    (strcmp(type->text, "InternalIP") == 0 ||
-		     strcmp(type->text, "ExternalIP") == 0))
-			object_read_address(reader, &address_field, address,
-					    &addresses[object->address_count++]);
+		if (type == NULL || address == NULL ||
+		    (strcmp(type->text, "InternalIP") != 0 &&
+		     strcmp(type->text, "ExternalIP") != 0))
+			continue;
+		object_read_address(reader, &address_field, address,
+				    &addresses[object->address_count++]);
+		if (strcmp(type->text, "InternalIP") == 0)
+			internal[object->internal_count++] = addresses[object->address_count - 1];
 	}
 }
 

@@ -54,6 +54,8 @@ struct object_node {
 	struct object_meta meta;
 	const struct ip *addresses; /* never allocated as VIPs */
 	size_t address_count;
+	const struct ip *internal; /* of these, the ones of type InternalIP */
+	size_t internal_count;
 	bool network_unavailable;
 };
 
