@@ -121,6 +121,8 @@ static void claim_beats(struct election *e, struct vip *vip, uint64_t epoch, uin
 /* We hold on to what a gone node claims, and claim it anew when the turn ends and we are able. */
 static void claim_outbid(struct election *e, struct vip *vip, uint64_t epoch, uint32_t owner)
 {
+	if (vip->outbid_epoch == 0)
+		vip->outbid_since_ns = e->now_ns;
 	if (epoch >= vip->outbid_epoch) {
 		vip->outbid_epoch = epoch;
 		vip->outbid_owner = owner;
@@ -290,7 +292,12 @@ static void claim_withdraw(struct election *e, struct vip *vip)
 	vip->withdrawn_until_ns = e->now_ns + WITHDRAWN_NS;
 }
 
-/* Rule 7 at the end of the turn: the higher claim's owner may have turned out to be there. */
+/*
+ * Rule 7 at the end of the turn: the higher claim's owner may have turned out to be there. Its
+ * rows, sent at once, may come before its next beat, which alone makes it live: without an
+ * interval's wait three owners of a healed partition outbid each other with every message until
+ * that beat.
+ */
 static void claim_contest(struct election *e, struct vip *vip)
 {
 	const uint32_t owner = vip->outbid_owner;
@@ -299,6 +306,10 @@ static void claim_contest(struct election *e, struct vip *vip)
 	if (owner != e->config.node && !owner_gone(e, owner)) {
 		claim_stop(e, vip, ELECTION_CAUSE_CONFLICT, owner);
 		claim_best(e, vip, epoch, owner, 0, ELECTION_CAUSE_NONE);
+	} else if (e->now_ns < vip->outbid_since_ns + e->config.interval_ns &&
+		   !WITHOUT(RULE_OUTBID_WAIT)) {
+		if (vip->outbid_since_ns + e->config.interval_ns < e->due_ns)
+			e->due_ns = vip->outbid_since_ns + e->config.interval_ns;
 	} else if (self_able(e)) {
 		claim_make(e, vip, ELECTION_CAUSE_CONFLICT);
 	}
@@ -317,7 +328,7 @@ static void claim_update(struct election *e, struct vip *vip)
 	}
 	if (e->state == NODE_LEAVING)
 		return;
-	if (vip->mine && !vip->planned)
+	if (vip->mine && !vip->planned && !WITHOUT(RULE_WITHDRAW))
 		claim_withdraw(e, vip);
 	if (vip->mine && vip->outbid_epoch != 0)
 		claim_contest(e, vip);

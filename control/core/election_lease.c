@@ -49,7 +49,7 @@ static uint64_t pause_limit(const struct election *e)
 {
 	uint64_t limit = e->config.interval_ns;
 
-	for (int slot = 0; slot < ELECTION_SLOTS; slot++)
+	for (int slot = 0; slot < e->slot_count; slot++)
 		if (e->nodes[slot] != 0 && e->peers[slot].live &&
 		    e->peers[slot].interval_ns < limit)
 			limit = e->peers[slot].interval_ns;

@@ -294,7 +294,7 @@ static void relay_rows_build(struct election *e)
 
 static void header_fill(const struct election *e, struct heartbeat *m, enum heartbeat_kind kind)
 {
-	memset(m, 0, sizeof(*m));
+	memset(m, 0, offsetof(struct heartbeat, rows)); /* only row_count rows are ever read */
 	m->version = HEARTBEAT_VERSION;
 	m->kind = (uint8_t)kind;
 	m->state = (uint8_t)e->state;
@@ -328,7 +328,7 @@ static void page_send(struct election *e, const struct heartbeat_row *rows, size
 		      uint16_t page, uint16_t pages)
 {
 	page_send_to(e, rows, count, page, pages, HEARTBEAT_FRONT, 0);
-	for (int slot = 0; slot < ELECTION_SLOTS; slot++)
+	for (int slot = 0; slot < e->slot_count; slot++)
 		if (e->nodes[slot] != 0 && e->peers[slot].managed && !e->peers[slot].live)
 			page_send_to(e, rows, count, page, pages, HEARTBEAT_MANAGEMENT,
 				     e->nodes[slot]);
@@ -348,7 +348,7 @@ static size_t page_rows(size_t count, size_t page)
 
 static bool rows_echoed(const struct election *e)
 {
-	for (int slot = 0; slot < ELECTION_SLOTS; slot++) {
+	for (int slot = 0; slot < e->slot_count; slot++) {
 		const struct peer *peer = &e->peers[slot];
 
 		if (e->nodes[slot] != 0 && (peer->live || peer->managed) &&
@@ -424,7 +424,7 @@ static uint64_t beat_build(const struct election *e, struct heartbeat *m)
 	uint64_t hears = 0;
 
 	header_fill(e, m, HEARTBEAT_BEAT);
-	for (int slot = 0; slot < ELECTION_SLOTS; slot++) {
+	for (int slot = 0; slot < e->slot_count; slot++) {
 		const struct peer *peer = &e->peers[slot];
 		const bool front = heard_lately(e, peer->heard_ns[HEARTBEAT_FRONT]);
 		struct heartbeat_peer entry = {
@@ -444,7 +444,7 @@ static uint64_t beat_build(const struct election *e, struct heartbeat *m)
 			hears |= slot_bit(slot);
 		entry_add(m, &entry);
 	}
-	for (int slot = 0; slot < ELECTION_SLOTS; slot++) {
+	for (int slot = 0; slot < e->slot_count; slot++) {
 		const struct candidate *candidate = &e->peers[slot].candidate;
 		const struct heartbeat_peer entry = {
 			.node = e->nodes[slot],
@@ -469,13 +469,13 @@ static void beat_update(struct election *e)
 		e->beat_now = true;
 	now = e->beat_now &&
 	      (!e->beat_said || e->now_ns - e->beat_now_ns >= e->config.interval_ns / 4);
-	if (e->beat_said && !now && memcmp(&beat, &e->beat, sizeof(beat)) == 0)
+	if (e->beat_said && !now && memcmp(&beat, &e->beat, offsetof(struct heartbeat, rows)) == 0)
 		return;
 	said = action_add_message(e, ELECTION_BEAT, now, 0);
 	if (said == NULL)
 		return;
-	*said = beat;
-	e->beat = beat;
+	memcpy(said, &beat, offsetof(struct heartbeat, rows)); /* a beat has none */
+	memcpy(&e->beat, &beat, offsetof(struct heartbeat, rows));
 	e->beat_said = true;
 	if (now) {
 		e->hears_said = hears;

@@ -7,7 +7,7 @@
 
 int peer_slot(const struct election *e, uint32_t node)
 {
-	for (int slot = 0; slot < ELECTION_SLOTS; slot++)
+	for (int slot = 0; slot < e->slot_count; slot++)
 		if (e->nodes[slot] == node)
 			return node == 0 ? NO_SLOT : slot;
 	return NO_SLOT;
@@ -18,7 +18,7 @@ static void peer_forget(struct election *e, int slot)
 	struct peer *peer = &e->peers[slot];
 
 	vips_forget_slot(e, slot);
-	for (int i = 0; i < ELECTION_SLOTS; i++)
+	for (int i = 0; i < e->slot_count; i++)
 		e->peers[i].hears &= ~slot_bit(slot);
 	free(peer->assembly.have);
 	memset(peer, 0, sizeof(*peer));
@@ -40,7 +40,7 @@ int peer_slot_get(struct election *e, uint32_t node)
 
 	if (slot != NO_SLOT || node == 0 || node == e->config.node)
 		return slot;
-	for (slot = 0; slot < ELECTION_SLOTS && e->nodes[slot] != 0; slot++) {
+	for (slot = 0; slot < e->slot_count; slot++) {
 		const struct peer *peer = &e->peers[slot];
 
 		/* The one that has been away for longest may make room. */
@@ -54,6 +54,8 @@ int peer_slot_get(struct election *e, uint32_t node)
 			return NO_SLOT;
 		peer_forget(e, oldest);
 		slot = oldest;
+	} else {
+		e->slot_count++;
 	}
 	e->nodes[slot] = node;
 	e->peers[slot] = (struct peer){
@@ -95,7 +97,7 @@ static bool heard_by_others(const struct election *e, int slot)
 	const struct peer *peer = &e->peers[slot];
 	const bool outdated = peer->boot_id == 0 || peer_silent(e, peer, PRESENT_NS);
 
-	for (int i = 0; i < ELECTION_SLOTS; i++) {
+	for (int i = 0; i < e->slot_count; i++) {
 		const struct peer *other = &e->peers[i];
 
 		if (i != slot && e->nodes[i] != 0 && other->live && !other->fenced &&
@@ -164,7 +166,7 @@ void peer_judge(struct election *e, int slot)
 /* Judges all, and derives what VIPs depend on; called when a turn has read its messages. */
 void peers_update(struct election *e)
 {
-	for (int slot = 0; slot < ELECTION_SLOTS; slot++)
+	for (int slot = 0; slot < e->slot_count; slot++)
 		if (e->nodes[slot] != 0)
 			peer_judge(e, slot);
 	/* Some of what follows changes by time alone, and slowly. */
@@ -172,7 +174,7 @@ void peers_update(struct election *e)
 		return;
 	e->peers_dirty = false;
 	e->peers_checked_ns = e->now_ns;
-	for (int slot = 0; slot < ELECTION_SLOTS; slot++) {
+	for (int slot = 0; slot < e->slot_count; slot++) {
 		struct peer *peer = &e->peers[slot];
 		uint32_t signature;
 
@@ -267,6 +269,13 @@ bool peer_accept(struct election *e, int slot, const struct election_event *even
 	if (echo_ns == 0 || e->now_ns - echo_ns > NONCE_NS ||
 	    heartbeat_find_peer(m, e->config.node, (uint32_t)e->config.boot_id) == NULL)
 		return false;
+	/*
+	 * The boot before, again: frames of it may have waited while those of the next came by
+	 * another path. Only an echo of what we sent since then shows that it still runs.
+	 */
+	if (m->boot_id == peer->previous_boot && echo_ns <= peer->accepted_ns &&
+	    !WITHOUT(RULE_RETIRED_BOOT))
+		return false;
 	peer_boot(e, slot, m->boot_id);
 	return true;
 }
@@ -292,7 +301,7 @@ bool election_seq_fresh(const struct election *e, uint32_t node, uint64_t boot_i
 /* Rule 3: each live peer was heard since the run-out was noted, and its stated rows are held. */
 bool peers_renewal_ready(const struct election *e)
 {
-	for (int slot = 0; slot < ELECTION_SLOTS; slot++) {
+	for (int slot = 0; slot < e->slot_count; slot++) {
 		const struct peer *peer = &e->peers[slot];
 
 		if (e->nodes[slot] != 0 && peer->live && peer->heard_turn <= e->noted_turn)
@@ -303,7 +312,7 @@ bool peers_renewal_ready(const struct election *e)
 
 bool peers_rows_held(const struct election *e)
 {
-	for (int slot = 0; slot < ELECTION_SLOTS; slot++) {
+	for (int slot = 0; slot < e->slot_count; slot++) {
 		const struct peer *peer = &e->peers[slot];
 
 		if (e->nodes[slot] != 0 && peer->live && peer->rows_held != peer->rows_version)
@@ -317,14 +326,14 @@ uint64_t peers_unheard(const struct election *e)
 {
 	uint64_t heard = 0, known = 0;
 
-	for (int slot = 0; slot < ELECTION_SLOTS; slot++) {
+	for (int slot = 0; slot < e->slot_count; slot++) {
 		if (e->nodes[slot] == 0)
 			continue;
 		known |= slot_bit(slot);
 		if (e->peers[slot].live)
 			heard |= slot_bit(slot);
 	}
-	for (int slot = 0; slot < ELECTION_SLOTS; slot++)
+	for (int slot = 0; slot < e->slot_count; slot++)
 		if (e->nodes[slot] != 0 && e->peers[slot].live)
 			heard &= e->peers[slot].hears | slot_bit(slot);
 	return known & ~heard;

@@ -82,7 +82,7 @@ void election_vips(const struct election *e,
 void election_peers(const struct election *e,
 		    void (*each)(void *arg, const struct election_peer_view *view), void *arg)
 {
-	for (int slot = 0; slot < ELECTION_SLOTS; slot++) {
+	for (int slot = 0; slot < e->slot_count; slot++) {
 		const struct peer *peer = &e->peers[slot];
 		const struct election_peer_view view = {
 			.node = e->nodes[slot],

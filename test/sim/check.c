@@ -59,8 +59,8 @@ void check_lease(struct sim *sim, unsigned int index, uint64_t until)
 
 	if (until == 0 || until <= node->confirmed_ns + lease_length(sim))
 		return;
-	if (sim->gateways || until > sim->now + lease_length(sim) ||
-	    sim->now - node->company_ns < silence(sim))
+	if (sim->gateways || until > node_now(sim, node) + lease_length(sim) ||
+	    node_now(sim, node) - node->company_ns < silence(sim))
 		sim_fail(sim, "G1: n%u leases until %llu us, confirmed at %llu us", index,
 			 (unsigned long long)(until / US),
 			 (unsigned long long)(node->confirmed_ns / US));
@@ -92,16 +92,34 @@ void check_own(struct sim *sim, unsigned int index, unsigned int vip,
 	claims[0] = sim->now;
 	node->claimed_ns[vip] = sim->now;
 	sim->had_owner[vip] = true;
-	sim->takeovers++;
 }
 
-static bool able_candidate(const struct sim *sim, unsigned int index, unsigned int vip)
+/* When the node could answer last; it can now if that is now. */
+static uint64_t last_answer(const struct sim *sim, unsigned int index)
+{
+	return node_answers(sim, index) ? sim->now : sim->nodes[index].answered_ns;
+}
+
+/* Its lease changes, or its worker or itself stops: notes when it could answer last. */
+void check_ends(struct sim *sim, unsigned int index)
+{
+	struct sim_node *node = &sim->nodes[index];
+	uint64_t end = node->lease_until < node_now(sim, node) ? node->lease_until : sim->now;
+
+	if (node->worker_paused_ns >= sim->now && node->worker_since < end)
+		end = node->worker_since;
+	if (end > node->answered_ns)
+		node->answered_ns = end;
+}
+
+/* Its own plan lists it, and it is in a state to take the VIP. */
+static bool plan_candidate(const struct sim *sim, unsigned int index, unsigned int vip)
 {
 	const struct sim_node *node = &sim->nodes[index];
 	const struct sim_plan *plan = &sim->plans[node->plan];
 	struct election_view view;
 
-	if (!node_answers(sim, index) || sim->now < node->control_until || !plan->has[vip])
+	if (!plan->has[vip])
 		return false;
 	election_view(node->election, &view);
 	if (view.state != NODE_STANDBY && view.state != NODE_ACTIVE)
@@ -112,12 +130,10 @@ static bool able_candidate(const struct sim *sim, unsigned int index, unsigned i
 	return false;
 }
 
-static bool any_candidate(const struct sim *sim, unsigned int vip)
+static bool able_candidate(const struct sim *sim, unsigned int index, unsigned int vip)
 {
-	for (unsigned int i = 0; i < sim->node_count; i++)
-		if (able_candidate(sim, i, vip))
-			return true;
-	return false;
+	return node_answers(sim, index) && sim->now >= sim->nodes[index].control_until &&
+	       plan_candidate(sim, index, vip);
 }
 
 static bool undisturbed_since(const struct sim *sim, unsigned int index, uint64_t since)
@@ -126,6 +142,85 @@ static bool undisturbed_since(const struct sim *sim, unsigned int index, uint64_
 
 	return node->running && node->link_up && node->worker_until < since &&
 	       node->control_until < since;
+}
+
+/*
+ * Whether a node undisturbed since then must have a lease by rule 2, whatever it makes of it: a
+ * gateway or a peer answers it, or there is no gateway and nobody that it could hear.
+ */
+static bool must_have_lease(const struct sim *sim, unsigned int index, uint64_t since)
+{
+	bool alone = !sim->gateways;
+
+	if (!undisturbed_since(sim, index, since))
+		return false;
+	if (sim->gateways && !sim->nodes[index].gateway_cut)
+		return true;
+	for (unsigned int i = 0; i < sim->node_count; i++) {
+		const struct sim_node *peer = &sim->nodes[i];
+
+		if (i == index || !peer->running)
+			continue;
+		if (!sim->cut[i][index])
+			alone = alone && !peer->link_up;
+		if (!sim->cut[i][index] && !sim->cut[index][i] && undisturbed_since(sim, i, since))
+			return true;
+	}
+	return alone;
+}
+
+static bool any_candidate(const struct sim *sim, unsigned int vip, uint64_t since)
+{
+	for (unsigned int i = 0; i < sim->node_count; i++)
+		if (must_have_lease(sim, i, since) && plan_candidate(sim, i, vip))
+			return true;
+	return false;
+}
+
+/*
+ * Rule 8: who drains gives every VIP away before it goes, if for all the time nothing else happened
+ * and somebody whom all plans know could have taken it.
+ */
+static void check_drained(struct sim *sim, unsigned int index, unsigned int vip)
+{
+	const struct sim_node *node = &sim->nodes[index];
+	const uint64_t since = sim->now - 1900 * MS;
+	bool taker = false;
+
+	if (!node->drained || !network_calm(sim) || sim->fault_ns > since || sim->net_ns > since ||
+	    !undisturbed_since(sim, index, since))
+		return;
+	for (unsigned int i = 0; i < sim->node_count; i++) {
+		if (sim->nodes[i].running && sim->nodes[i].plan != node->plan)
+			return;
+		if (i != index && must_have_lease(sim, i, since) && plan_candidate(sim, i, vip) &&
+		    (node->unhealthy[vip] || !sim->nodes[i].unhealthy[vip]))
+			taker = true;
+	}
+	if (taker)
+		sim_fail(sim, "rule 8: n%u leaves with v%u, which it could have given away", index,
+			 vip);
+}
+
+/*
+ * G5: nobody yields to a node that cannot answer. That it cannot is known once it was silent for S;
+ * who hears of it only from another knows it S later, and a turn and a message of each.
+ */
+void check_stop(struct sim *sim, unsigned int index, unsigned int vip,
+		const struct election_action *action)
+{
+	const struct sim_node *node = &sim->nodes[index];
+	const int winner = sim_node_index(sim, action->vip.owner);
+	const uint64_t patience = 2 * silence(sim) + 3 * sim->interval + 4 * sim->delay_max;
+
+	if (action->vip.cause == ELECTION_CAUSE_STOPPED)
+		check_drained(sim, index, vip);
+	if (action->vip.cause != ELECTION_CAUSE_CONFLICT || winner < 0 ||
+	    sim->now < node->control_paused_ns + patience ||
+	    sim->now < node->worker_paused_ns + patience)
+		return;
+	if (last_answer(sim, (unsigned int)winner) + patience < sim->now)
+		sim_fail(sim, "G5: n%u yields v%u to n%d, which cannot answer", index, vip, winner);
 }
 
 /* A third node that has heard and been heard by both of two nodes since then. */
@@ -147,7 +242,8 @@ static void check_dual_cut(struct sim *sim, unsigned int vip, uint64_t both)
 	const unsigned int a = (unsigned int)__builtin_ctzll(both);
 	const unsigned int b = (unsigned int)__builtin_ctzll(both & (both - 1));
 
-	if (sim->now < patience || sim->now - sim->dual_since[vip] <= patience ||
+	if (sim->now < patience || sim->now - sim->nodes[a].owned_ns[vip] <= patience ||
+	    sim->now - sim->nodes[b].owned_ns[vip] <= patience ||
 	    sim->now - sim->fault_ns <= patience || sim->loss + sim->burst_loss > 0)
 		return;
 	if (relayed_since(sim, a, b, sim->now - patience))
@@ -182,15 +278,32 @@ static void check_ownerless(struct sim *sim, unsigned int vip, uint64_t mask)
 	const uint64_t patience =
 		2 * SEC + (sim->had_owner[vip] ? 0 : sim->node_count) * SEC + 100 * MS;
 
-	if ((sim->owns[vip] & mask) != 0 || sim->disturbances > 0 || !any_candidate(sim, vip)) {
+	if ((sim->owns[vip] & mask) != 0) {
 		sim->ownerless_since[vip] = 0;
 		return;
 	}
 	if (sim->ownerless_since[vip] == 0)
 		sim->ownerless_since[vip] = sim->now;
+	/* Cut links that stay cut change nothing; random losses under them do. */
 	if (sim->now - sim->ownerless_since[vip] > patience && sim->now > sim->net_ns + patience &&
-	    sim->now > sim->fault_ns + patience)
+	    sim->now > sim->fault_ns + patience &&
+	    (sim->disturbances == 0 || sim->loss + sim->burst_loss == 0) &&
+	    any_candidate(sim, vip, sim->now - patience))
 		sim_fail(sim, "G6: nobody answers for v%u", vip);
+}
+
+/* Rule 9: who answers for a VIP that its own plan does not have stops with its next turn. */
+static void check_withdrawn(struct sim *sim, unsigned int vip, uint64_t both)
+{
+	for (; both != 0; both &= both - 1) {
+		const unsigned int i = (unsigned int)__builtin_ctzll(both);
+		const struct sim_node *node = &sim->nodes[i];
+
+		if (!sim->plans[node->plan].has[vip] && sim->now > sim->fault_ns + 2 * turn(sim) &&
+		    undisturbed_since(sim, i, sim->now - 2 * turn(sim)))
+			sim_fail(sim, "rule 9: n%u answers for v%u, which is not in its plan", i,
+				 vip);
+	}
 }
 
 void check_after(struct sim *sim)
@@ -199,6 +312,7 @@ void check_after(struct sim *sim)
 
 	for (unsigned int vip = 0; vip < sim->vip_count && !sim->failed; vip++) {
 		check_dual(sim, vip, mask);
+		check_withdrawn(sim, vip, sim->owns[vip] & mask);
 		if ((sim->owns[vip] & mask) == 0 || sim->ownerless_since[vip] != 0)
 			check_ownerless(sim, vip, mask);
 	}

@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What a seed does to its group: its shape, and faults between the third and the eleventh second.
- */
+/* What a seed does to its group: its shape, and faults until a while before the end. */
 #include "sim.h"
 
 #include <string.h>
-
-#define FAULTS_FROM (3 * SEC)
-#define FAULTS_TO   (11 * SEC)
 
 /* A fault in an event's value: type, undo, two nodes, a set of nodes. */
 static uint64_t pack(enum sim_fault_type type, bool undo, unsigned int a, unsigned int b,
@@ -39,10 +35,11 @@ static const struct {
 	enum sim_fault_type type;
 	unsigned int weight;
 } mix[] = {
-	{FAULT_CRASH, 4}, {FAULT_PAUSE, 3},   {FAULT_PAUSE_WORKER, 2}, {FAULT_PAUSE_CONTROL, 2},
-	{FAULT_CUT, 2},	  {FAULT_ONE_WAY, 2}, {FAULT_PARTITION, 2},    {FAULT_LOSS, 1},
-	{FAULT_LINK, 2},  {FAULT_HEALTH, 3},  {FAULT_PLAN, 1},	       {FAULT_DRAIN, 1},
-	{FAULT_LEAVE, 1}, {FAULT_GATEWAY, 1},
+	{FAULT_CRASH, 4},  {FAULT_PAUSE, 3},	{FAULT_PAUSE_WORKER, 2}, {FAULT_PAUSE_CONTROL, 2},
+	{FAULT_CUT, 2},	   {FAULT_ONE_WAY, 2},	{FAULT_PARTITION, 2},	 {FAULT_LOSS, 1},
+	{FAULT_LINK, 2},   {FAULT_HEALTH, 3},	{FAULT_PLAN, 1},	 {FAULT_DRAIN, 2},
+	{FAULT_LEAVE, 1},  {FAULT_GATEWAY, 1},	{FAULT_BURST, 1},	 {FAULT_MANAGEMENT, 1},
+	{FAULT_UNLIST, 2}, {FAULT_WITHDRAW, 1}, {FAULT_ROTATE, 1},
 };
 
 static enum sim_fault_type draw(struct sim *sim)
@@ -59,34 +56,64 @@ static enum sim_fault_type draw(struct sim *sim)
 	}
 }
 
-/* Long ones and short ones in equal parts: 1 ms to 5 s, evenly in the exponent. */
+/*
+ * 1 ms to 5 s, evenly in the exponent, but every fourth lasts so long that all must have settled
+ * under it: G6 holds then too.
+ */
 static uint64_t duration(struct sim *sim)
 {
-	const unsigned int shift = (unsigned int)sim_between(sim, 0, 12);
+	const unsigned int shift =
+		(unsigned int)sim_between(sim, sim_chance(sim, 250) ? 12 : 0, 12);
 
 	return sim_between(sim, MS << shift, (MS << shift) * 5 / 4);
 }
 
+static void schedule_one(struct sim *sim, enum sim_fault_type type, uint64_t at, uint64_t end)
+{
+	const unsigned int a = (unsigned int)sim_between(sim, 0, sim->node_count - 1);
+	const unsigned int b = (unsigned int)sim_between(sim, 0, sim->node_count - 1);
+	const uint32_t set = (uint32_t)sim_random(sim);
+
+	if (type == FAULT_BURST && end > at + 64 * MS)
+		end = at + sim_between(sim, MS, 64 * MS);
+	if (end > sim->faults_to)
+		end = sim->faults_to;
+	sim_push(sim, at, SIM_FAULT, 0, NULL, pack(type, false, a, b, set));
+	sim_push(sim, end, SIM_FAULT, 0, NULL, pack(type, true, a, b, set));
+}
+
+/* One fault alone and long, or some that follow each other, or some that fall into each other. */
 static void schedule(struct sim *sim)
 {
-	const unsigned int count = (unsigned int)sim_between(sim, 1, 6);
+	const bool alone = sim_chance(sim, 200);
+	const unsigned int count = alone ? 1 : (unsigned int)sim_between(sim, 1, 6);
 	const bool bunched = sim_chance(sim, 500);
-	uint64_t at = sim_between(sim, FAULTS_FROM, FAULTS_FROM + SEC);
+	uint64_t at = sim_between(sim, sim->faults_from, sim->faults_from + SEC);
 
-	for (unsigned int i = 0; i < count && at < FAULTS_TO; i++) {
-		const enum sim_fault_type type = draw(sim);
-		const unsigned int a = (unsigned int)sim_between(sim, 0, sim->node_count - 1);
-		const unsigned int b = (unsigned int)sim_between(sim, 0, sim->node_count - 1);
-		const uint32_t set = (uint32_t)sim_random(sim);
-		uint64_t end = at + duration(sim);
+	for (unsigned int i = 0; i < count && at < sim->faults_to; i++) {
+		const uint64_t end = at + (alone ? 3 * SEC : duration(sim));
 
-		if (end > FAULTS_TO)
-			end = FAULTS_TO;
-		sim_push(sim, at, SIM_FAULT, 0, NULL, pack(type, false, a, b, set));
-		sim_push(sim, end, SIM_FAULT, 0, NULL, pack(type, true, a, b, set));
+		schedule_one(sim, draw(sim), at, end);
 		at += bunched ? duration(sim) / 4 : sim_between(sim, SEC, 2 * SEC);
 	}
-	sim_push(sim, FAULTS_TO, SIM_FAULT, 0, NULL, pack(FAULT_CALM, false, 0, 0, 0));
+	sim_push(sim, sim->faults_to, SIM_FAULT, 0, NULL, pack(FAULT_CALM, false, 0, 0, 0));
+}
+
+/* Mostly small groups; a large one costs more for each virtual second, and gets fewer. */
+static void setup_size(struct sim *sim, const struct sim_options *options)
+{
+	const unsigned int size = (unsigned int)sim_between(sim, 0, 999);
+
+	sim->node_count = options->nodes != 0 ? options->nodes
+			  : size < 4	      ? sim_between(sim, 16, 64)
+			  : size < 30	      ? sim_between(sim, 9, 15)
+					      : sim_between(sim, 1, sim_between(sim, 4, 8));
+	sim->vip_count = options->vips != 0	? options->vips
+			 : sim->node_count > 15 ? sim_between(sim, 1, 3)
+						: sim_between(sim, 1, 8);
+	sim->faults_from = sim->node_count > 15 ? 2 * SEC : 3 * SEC;
+	sim->faults_to = sim->node_count > 15 ? 4 * SEC : sim->node_count > 8 ? 8 * SEC : 11 * SEC;
+	sim->end = sim->faults_to + (sim->node_count > 15 ? SEC : 3 * SEC);
 }
 
 void fault_setup(struct sim *sim, const struct sim_options *options)
@@ -94,8 +121,7 @@ void fault_setup(struct sim *sim, const struct sim_options *options)
 	static const uint8_t multipliers[] = {3, 3, 3, 2, 5};
 	static const uint64_t delays[] = {50 * US, 200 * US, 500 * US, 2 * MS};
 
-	sim->node_count = options->nodes != 0 ? options->nodes : sim_between(sim, 1, 8);
-	sim->vip_count = options->vips != 0 ? options->vips : sim_between(sim, 1, 8);
+	setup_size(sim, options);
 	sim->interval = 10 * MS;
 	sim->multiplier = multipliers[sim_between(sim, 0, 4)];
 	sim->hold = 2 * SEC;
@@ -104,7 +130,11 @@ void fault_setup(struct sim *sim, const struct sim_options *options)
 	sim->delay_min = 20 * US;
 	sim->delay_max = delays[sim_between(sim, 0, 3)];
 	sim->loss = sim_chance(sim, 250) ? (unsigned int)sim_between(sim, 1, 20) : 0;
-	sim->queue_limit = sim_chance(sim, 300) ? 32 : SIM_QUEUE;
+	/* A NIC keeps all that comes while its worker stands still, or some, or (a VM's) nothing.
+	 */
+	sim->nic_limit = sim_chance(sim, 250) ? 0 : sim_chance(sim, 300) ? 32 : SIM_QUEUE;
+	sim->ring_limit = sim_chance(sim, 300) ? 32 + 4 * sim->node_count : SIM_QUEUE;
+	sim->duplicates = sim_chance(sim, 200) ? (unsigned int)sim_between(sim, 1, 100) : 0;
 	sim->reorders = sim_chance(sim, 150);
 	plan_shuffle(sim, &sim->plans[0]);
 	for (unsigned int i = 0; i < sim->node_count; i++) {
@@ -112,6 +142,7 @@ void fault_setup(struct sim *sim, const struct sim_options *options)
 
 		node->id = (uint32_t)(sim_random(sim) & 0xffffff00) | (i + 1);
 		node->link_up = true;
+		node->ppm = (int)sim_between(sim, 0, 400) - 200;
 		for (unsigned int v = 0; v < sim->vip_count; v++)
 			node->unhealthy[v] = sim_chance(sim, 30);
 		sim_push(sim, SEC / 100 + sim_between(sim, 0, 500 * MS), SIM_START, i, NULL, 0);
@@ -124,16 +155,21 @@ static void pause_node(struct sim *sim, unsigned int index, uint64_t value, bool
 		       bool control)
 {
 	struct sim_node *node = &sim->nodes[index];
-	const uint64_t until = sim->now + (MS << (value >> 32) % 13);
+	const uint64_t length = MS << (value >> 32) % 13;
+	/* Threads of one process that was stopped do not go on at the same moment. */
+	const uint64_t late = worker && control ? sim_between(sim, 0, 4 * MS) : 0;
+	uint64_t until = sim->now + length + (late & 1 ? late : 0);
 
 	if (!node->running)
 		return;
 	if (worker) {
 		if (sim->now >= node->worker_until)
 			node->worker_since = sim->now;
-		node->worker_until = until;
+		node->worker_until = node->worker_paused_ns = until;
+		check_ends(sim, index);
 		sim_push(sim, until, SIM_RESUME, index, NULL, 0);
 	}
+	until = sim->now + length + (late & 1 ? 0 : late);
 	if (control) {
 		node->control_since = sim->now;
 		node->control_until = node->control_paused_ns = until;
@@ -202,15 +238,78 @@ static void replan(struct sim *sim, uint32_t set, bool undo)
 	}
 }
 
+/* A new plan like the one in force but for one thing; some follow it only when the fault ends. */
+static void plan_edit(struct sim *sim, bool undo, uint32_t set, unsigned int a, int vip)
+{
+	struct sim_plan *plan;
+
+	if (!undo) {
+		sim->plans[sim->plan ^ 1] = sim->plans[sim->plan];
+		sim->plan ^= 1;
+		plan = &sim->plans[sim->plan];
+		if (vip >= 0)
+			plan->has[vip] = !plan->has[vip];
+		for (unsigned int v = 0; vip < 0 && v < sim->vip_count; v++) {
+			size_t kept = 0;
+
+			for (size_t i = 0; i < plan->count[v]; i++)
+				if (plan->order[v][i] != a)
+					plan->order[v][kept++] = plan->order[v][i];
+			plan->count[v] = kept;
+		}
+	}
+	if (vip >= 0)
+		sim_trace(sim, "FAULT v%d %s plan of %s", vip,
+			  sim->plans[sim->plan].has[vip] ? "is in the" : "is gone from the",
+			  undo ? "all" : "some");
+	else
+		sim_trace(sim, "FAULT n%u is in no plan of %s", a, undo ? "any" : "some");
+	for (unsigned int i = 0; i < sim->node_count; i++) {
+		if (!undo && (set >> i % 32 & set >> (i + 7) % 32 & 1))
+			continue;
+		sim->nodes[i].plan = sim->plan;
+		node_plan(sim, i);
+	}
+}
+
+/* Steps of a rotation, each taken by all before the next: also the new, sign with it, drop the old.
+ */
+static void rotate(struct sim *sim, bool undo)
+{
+	const uint64_t step = (sim->faults_to - sim->now) / 4;
+
+	if (undo || step < 200 * MS || sim->now < sim->key_until)
+		return;
+	sim->key_until = sim->now + 3 * step;
+	sim->key++;
+	sim_trace(sim, "FAULT key %u replaces key %u", sim->key, sim->key - 1);
+	for (unsigned int i = 0; i < sim->node_count; i++)
+		for (unsigned int phase = 0; phase < 3; phase++)
+			sim_push(sim, sim->now + phase * step + sim_between(sim, 0, step - 50 * MS),
+				 SIM_FAULT, 0, NULL, pack(FAULT_KEY, false, i, phase, sim->key));
+}
+
+static void rekey(struct sim *sim, unsigned int a, unsigned int phase, unsigned int key)
+{
+	struct sim_node *node = &sim->nodes[a];
+
+	node->key_sign = phase == 0 ? key - 1 : key;
+	node->key_also = phase == 1 ? key - 1 : key;
+	sim_trace(sim, "n%u signs with key %u and takes %u too", a, node->key_sign, node->key_also);
+}
+
 static void leave(struct sim *sim, unsigned int a, bool drain, bool undo)
 {
 	struct election_event event = {.type = drain ? ELECTION_DRAIN : ELECTION_LEAVE};
 
+	sim->nodes[a].drained = drain && !undo;
+	event.drain.on = !undo;
 	if (undo) {
+		if (drain) /* it may still be there */
+			node_event(sim, a, &event);
 		node_start(sim, a);
 		return;
 	}
-	event.drain.on = true;
 	sim_trace(sim, "FAULT n%u %s", a, drain ? "drains" : "leaves");
 	node_event(sim, a, &event);
 }
@@ -240,7 +339,7 @@ void fault_run(struct sim *sim, uint64_t value)
 	const unsigned int a = value >> 8 & 0xff, b = value >> 16 & 0xff;
 	const uint32_t set = (uint32_t)(value >> 32);
 
-	if (type != FAULT_CRASH || undo)
+	if (type != FAULT_KEY && (type != FAULT_CRASH || undo))
 		sim->fault_ns = sim->now;
 	switch (type) {
 	case FAULT_CRASH:
@@ -270,6 +369,29 @@ void fault_run(struct sim *sim, uint64_t value)
 	case FAULT_PARTITION:
 		partition(sim, set, undo);
 		disturb(sim, undo);
+		break;
+	case FAULT_MANAGEMENT:
+		for (unsigned int i = 0; i < sim->node_count; i++)
+			sim->management_cut[a][i] = sim->management_cut[i][a] = !undo;
+		sim_trace(sim, "FAULT n%u management path %s", a, undo ? "back" : "away");
+		disturb(sim, undo);
+		break;
+	case FAULT_BURST:
+		sim->burst_loss = undo ? 0 : 1000;
+		sim_trace(sim, "FAULT %s", undo ? "frames arrive again" : "no frame arrives");
+		disturb(sim, undo);
+		break;
+	case FAULT_WITHDRAW:
+		plan_edit(sim, undo, set, a, (int)(b % sim->vip_count));
+		break;
+	case FAULT_UNLIST:
+		plan_edit(sim, undo, set, a, -1);
+		break;
+	case FAULT_ROTATE:
+		rotate(sim, undo);
+		break;
+	case FAULT_KEY:
+		rekey(sim, a, b, set);
 		break;
 	case FAULT_LOSS:
 		sim->burst_loss = undo ? 0 : 20 + set % 300;

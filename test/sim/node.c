@@ -6,15 +6,33 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* When it is t on the clock of the observer. */
+static uint64_t local(const struct sim_node *node, uint64_t t)
+{
+	return (uint64_t)((int64_t)t + (int64_t)(t / 1000) * node->ppm / 1000);
+}
+
+uint64_t node_now(const struct sim *sim, const struct sim_node *node)
+{
+	return local(node, sim->now);
+}
+
+/* When that span of its own clock is over, for the observer. */
+static uint64_t after(const struct sim *sim, const struct sim_node *node, uint64_t ns)
+{
+	return sim->now + (uint64_t)((int64_t)ns - (int64_t)ns * node->ppm / 1000000);
+}
+
 static uint64_t lapsed_ms(const struct sim *sim, const struct sim_node *node)
 {
+	const uint64_t now = node_now(sim, node);
 	uint64_t ms;
 
 	if (node->lease_until == 0)
 		return HEARTBEAT_LAPSED_EVER;
-	if (sim->now < node->lease_until)
+	if (now < node->lease_until)
 		return 0;
-	ms = (sim->now - node->lease_until) / MS;
+	ms = (now - node->lease_until) / MS;
 	return ms == 0 ? 1 : ms < HEARTBEAT_LAPSED_EVER ? ms : HEARTBEAT_LAPSED_EVER - 1;
 }
 
@@ -22,7 +40,8 @@ static void stamp(struct sim *sim, struct sim_node *node, struct frame *frame, b
 {
 	const uint64_t seq = ++node->seq;
 
-	node->sent_ns[seq % SIM_SENT] = sim->now;
+	frame->key = node->key_sign;
+	node->sent_ns[seq % SIM_SENT] = node_now(sim, node);
 	node->sent_seq[seq % SIM_SENT] = (uint32_t)seq;
 	node->sent_management[seq % SIM_SENT] = management;
 	heartbeat_stamp(frame->bytes, frame->len, seq, (uint16_t)lapsed_ms(sim, node));
@@ -64,6 +83,10 @@ static void transmit(struct sim *sim, unsigned int from, struct frame *frame)
 		}
 		frame->refs++;
 		sim_push(sim, arrival(sim, from, to), SIM_ARRIVE, to, frame, 0);
+		if (sim_chance(sim, sim->duplicates)) {
+			frame->refs++;
+			sim_push(sim, arrival(sim, from, to), SIM_ARRIVE, to, frame, 0);
+		}
 	}
 	frame_put(sim, frame);
 }
@@ -72,6 +95,7 @@ static struct frame *encode(struct sim *sim, const struct heartbeat *message)
 {
 	struct frame *frame = frame_new(sim);
 
+	frame->decoded = false;
 	frame->len = heartbeat_encode(message, frame->bytes);
 	return frame;
 }
@@ -99,9 +123,9 @@ static bool worker_paused(const struct sim *sim, const struct sim_node *node)
 	return sim->now < node->worker_until;
 }
 
-static void queue_add(struct sim *sim, struct queue *queue, struct frame *frame)
+static void queue_add(struct sim *sim, struct queue *queue, size_t limit, struct frame *frame)
 {
-	if (queue->count >= sim->queue_limit)
+	if (queue->count >= limit)
 		frame_put(sim, frame);
 	else
 		queue->frames[queue->count++] = frame;
@@ -119,7 +143,8 @@ bool node_answers(const struct sim *sim, unsigned int index)
 {
 	const struct sim_node *node = &sim->nodes[index];
 
-	return node->running && !worker_paused(sim, node) && sim->now < node->lease_until;
+	return node->running && !worker_paused(sim, node) &&
+	       node_now(sim, node) < node->lease_until;
 }
 
 static void beat_send(struct sim *sim, unsigned int index)
@@ -141,7 +166,7 @@ static void rows_send(struct sim *sim, unsigned int index, const struct election
 			transmit_management(sim, index, (unsigned int)to,
 					    action->message.heartbeat);
 	} else if (worker_paused(sim, node)) {
-		queue_add(sim, &node->out, encode(sim, action->message.heartbeat));
+		queue_add(sim, &node->out, SIM_QUEUE, encode(sim, action->message.heartbeat));
 	} else {
 		transmit(sim, index, encode(sim, action->message.heartbeat));
 	}
@@ -155,7 +180,7 @@ static void probe_send(struct sim *sim, unsigned int index)
 	    sim_chance(sim, sim->loss + sim->burst_loss))
 		return;
 	sim_push(sim, sim->now + 2 * sim_between(sim, sim->delay_min, sim->delay_max), SIM_ANSWER,
-		 index, NULL, sim->now);
+		 index, NULL, node_now(sim, node));
 }
 
 static void vip_action(struct sim *sim, unsigned int index, const struct election_action *action)
@@ -167,12 +192,15 @@ static void vip_action(struct sim *sim, unsigned int index, const struct electio
 	switch (action->type) {
 	case ELECTION_OWN:
 		check_own(sim, index, vip, action);
+		if (!(sim->owns[vip] & bit))
+			node->owned_ns[vip] = sim->now;
 		sim->owns[vip] |= bit;
 		sim_trace(sim, "n%u owns v%u epoch %llu: %s", index, vip,
 			  (unsigned long long)action->vip.epoch,
 			  election_cause_name(action->vip.cause));
 		break;
 	case ELECTION_DISOWN:
+		check_stop(sim, index, vip, action);
 		sim->owns[vip] &= ~bit;
 		sim_trace(sim, "n%u stops v%u: %s by n%d", index, vip,
 			  election_cause_name(action->vip.cause),
@@ -196,6 +224,7 @@ static void act(struct sim *sim, unsigned int index, const struct election_actio
 	switch (action->type) {
 	case ELECTION_LEASE:
 		check_lease(sim, index, action->until_ns);
+		check_ends(sim, index);
 		if (action->until_ns == 0 && node->lease_until != 0)
 			sim_trace(sim, "n%u fences itself", index);
 		node->lease_until = action->until_ns;
@@ -245,7 +274,7 @@ void node_event(struct sim *sim, unsigned int index, const struct election_event
 	if (!node->running)
 		return;
 	election_actions_reset(&node->actions);
-	if (election_step(node->election, sim->now, event, &node->actions) != 0)
+	if (election_step(node->election, node_now(sim, node), event, &node->actions) != 0)
 		sim_fail(sim, "n%u: the step failed", index);
 	for (size_t i = 0; i < node->actions.count && !sim->failed; i++) {
 		act(sim, index, &node->actions.list[i]);
@@ -270,40 +299,44 @@ static void find_accepted(void *arg, const struct election_peer_view *view)
 }
 
 /* A boot that is not accepted yet may be a replay: it is no company (rule 2 (c)). */
-static void message(struct sim *sim, unsigned int index, const struct frame *frame)
+static void message(struct sim *sim, unsigned int index, struct frame *frame)
 {
 	struct sim_node *node = &sim->nodes[index];
 	struct election_event event = {.type = ELECTION_MESSAGE};
-	struct heartbeat heartbeat;
+	const struct heartbeat *heartbeat = &frame->heartbeat;
 	const struct heartbeat_peer *entry;
 	struct heartbeat_id id;
 
+	if (frame->key != node->key_sign && frame->key != node->key_also)
+		return; /* its tag is wrong for us */
 	heartbeat_peek(frame->bytes, &id);
-	if (heartbeat_decode(frame->bytes, frame->len, &heartbeat) != 0) {
+	if (!frame->decoded)
+		frame->decoded = heartbeat_decode(frame->bytes, frame->len, &frame->heartbeat) == 0;
+	if (!frame->decoded) {
 		sim_fail(sim, "n%u: cannot decode what a peer sent", index);
 		return;
 	}
-	if (!election_seq_fresh(node->election, id.node, id.boot_id, heartbeat.path, id.seq))
+	if (!election_seq_fresh(node->election, id.node, id.boot_id, heartbeat->path, id.seq))
 		return;
-	event.message.heartbeat = &heartbeat;
-	entry = heartbeat_find_peer(&heartbeat, node->id, (uint32_t)node->boot_id);
+	event.message.heartbeat = heartbeat;
+	entry = heartbeat_find_peer(heartbeat, node->id, (uint32_t)node->boot_id);
 	if (entry != NULL && node->sent_seq[entry->seq_low % SIM_SENT] == entry->seq_low) {
 		event.message.echo_sent_ns = node->sent_ns[entry->seq_low % SIM_SENT];
 		event.message.echo_management = node->sent_management[entry->seq_low % SIM_SENT];
 	}
-	if (heartbeat.path == HEARTBEAT_FRONT && heartbeat.kind == HEARTBEAT_BEAT) {
+	if (heartbeat->path == HEARTBEAT_FRONT && heartbeat->kind == HEARTBEAT_BEAT) {
 		if (!event.message.echo_management &&
 		    event.message.echo_sent_ns > node->confirmed_ns)
 			node->confirmed_ns = event.message.echo_sent_ns;
 	}
 	node_event(sim, index, &event);
-	if (heartbeat.path == HEARTBEAT_FRONT && heartbeat.kind == HEARTBEAT_BEAT &&
-	    heartbeat.lapsed_ms == 0 && !sim->gateways && node->running) {
+	if (heartbeat->path == HEARTBEAT_FRONT && heartbeat->kind == HEARTBEAT_BEAT &&
+	    heartbeat->lapsed_ms == 0 && !sim->gateways && node->running) {
 		struct accepted accepted = {id.node, id.boot_id, false};
 
 		election_peers(node->election, find_accepted, &accepted);
 		if (accepted.found)
-			node->company_ns = sim->now;
+			node->company_ns = node_now(sim, node);
 	}
 }
 
@@ -329,7 +362,8 @@ void node_turn(struct sim *sim, unsigned int index)
 		sim_push(sim, node->control_until, SIM_TURN, index, NULL, 0);
 		return;
 	}
-	event.turn.polled_ns = worker_paused(sim, node) ? node->worker_since : sim->now;
+	event.turn.polled_ns =
+		local(node, worker_paused(sim, node) ? node->worker_since : sim->now);
 	node_event(sim, index, &event);
 	for (size_t i = 0; i < ring->count && !sim->failed; i++)
 		message(sim, index, ring->frames[i]);
@@ -346,7 +380,8 @@ void node_turn(struct sim *sim, unsigned int index)
 	if (!node->running)
 		return;
 	management_beats(sim, index);
-	sim_push(sim, sim->now + sim->interval / 10 - sim_between(sim, 0, sim->interval / 50),
+	sim_push(sim,
+		 after(sim, node, sim->interval / 10 - sim_between(sim, 0, sim->interval / 50)),
 		 SIM_TURN, index, NULL, 0);
 }
 
@@ -359,7 +394,7 @@ void node_beat(struct sim *sim, unsigned int index)
 		return;
 	}
 	beat_send(sim, index);
-	sim_push(sim, sim->now + sim->interval, SIM_BEAT, index, NULL, 0);
+	sim_push(sim, after(sim, node, sim->interval), SIM_BEAT, index, NULL, 0);
 }
 
 /* What waited for the worker: frames in, frames out, a beat. */
@@ -370,7 +405,7 @@ void node_resume(struct sim *sim, unsigned int index)
 	if (worker_paused(sim, node))
 		return; /* paused again */
 	for (size_t i = 0; i < node->nic.count; i++)
-		queue_add(sim, &node->ring, node->nic.frames[i]);
+		queue_add(sim, &node->ring, sim->ring_limit, node->nic.frames[i]);
 	if (node->nic.probe_ns > node->ring.probe_ns)
 		node->ring.probe_ns = node->nic.probe_ns;
 	node->nic.count = 0;
@@ -386,17 +421,18 @@ void node_resume(struct sim *sim, unsigned int index)
 void node_arrive(struct sim *sim, unsigned int index, struct frame *frame, uint64_t probe_ns)
 {
 	struct sim_node *node = &sim->nodes[index];
-	struct queue *queue = worker_paused(sim, node) ? &node->nic : &node->ring;
+	const bool paused = worker_paused(sim, node);
+	struct queue *queue = paused ? &node->nic : &node->ring;
 
 	if (frame != NULL)
-		queue_add(sim, queue, frame);
+		queue_add(sim, queue, paused ? sim->nic_limit : sim->ring_limit, frame);
 	else if (probe_ns > queue->probe_ns)
 		queue->probe_ns = probe_ns;
 }
 
 void node_arrive_management(struct sim *sim, unsigned int index, struct frame *frame)
 {
-	queue_add(sim, &sim->nodes[index].ring, frame);
+	queue_add(sim, &sim->nodes[index].ring, SIM_QUEUE, frame);
 }
 
 void node_plan(struct sim *sim, unsigned int index)
@@ -463,8 +499,10 @@ void node_start(struct sim *sim, unsigned int index)
 	node->has_body = node->send_now = false;
 	node->lease_until = node->confirmed_ns = 0;
 	node->worker_until = node->control_until = node->control_paused_ns = 0;
-	node->company_ns = sim->now;
-	node->election = election_create(&config, sim->now);
+	node->company_ns = node_now(sim, node);
+	node->worker_paused_ns = 0;
+	node->drained = false;
+	node->election = election_create(&config, node_now(sim, node));
 	sim_trace(sim, "n%u starts", index);
 	tell_remembered(sim, index);
 	node_plan(sim, index);
@@ -482,6 +520,7 @@ void node_stop(struct sim *sim, unsigned int index)
 
 	if (!node->running)
 		return;
+	check_ends(sim, index);
 	node->running = false;
 	for (unsigned int v = 0; v < sim->vip_count; v++)
 		sim->owns[v] &= ~(UINT64_C(1) << index);

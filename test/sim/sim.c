@@ -2,15 +2,10 @@
 /* Runs the election of a whole group in virtual time, seed by seed, and judges the guarantees. */
 #include "sim.h"
 
-#include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-
-#define RUN_NS (14 * SEC)
 
 /* splitmix64: good enough, and every seed is its own stream. */
 uint64_t sim_random(struct sim *sim)
@@ -208,8 +203,7 @@ static void sim_free(struct sim *sim)
 	free(sim);
 }
 
-/* Runs one seed. Returns whether all guarantees held. */
-static bool run(uint64_t seed, const struct sim_options *options, uint64_t *takeovers)
+bool sim_run(uint64_t seed, const struct sim_options *options, char *failure)
 {
 	struct sim *sim = calloc(1, sizeof(*sim));
 	bool held;
@@ -228,91 +222,20 @@ static bool run(uint64_t seed, const struct sim_options *options, uint64_t *take
 	while (sim->heap_count > 0 && !sim->failed) {
 		const struct sim_event event = pop(sim);
 
-		if (event.at > RUN_NS) {
+		if (event.at > sim->end) {
 			if (event.frame != NULL)
 				frame_put(sim, event.frame);
 			break;
 		}
 		sim->now = event.at;
 		dispatch(sim, &event);
-		check_after(sim);
+		/* A frame that only arrives changes nothing before the next turn. */
+		if (event.type != SIM_ARRIVE && event.type != SIM_ARRIVE_MANAGE)
+			check_after(sim);
 	}
 	held = !sim->failed;
 	if (!held)
-		printf("seed %" PRIu64 " failed at %.3f ms: %s\n", seed, (double)sim->now / 1e6,
-		       sim->failure);
-	*takeovers += sim->takeovers;
+		snprintf(failure, SIM_FAILURE, "%.3f ms: %s", (double)sim->now / 1e6, sim->failure);
 	sim_free(sim);
 	return held;
-}
-
-static int usage(void)
-{
-	fprintf(stderr, "usage: sim [--seed N | --seeds A..B] [--trace] [--nodes N] [--vips N] "
-			"[--keep-going] [--quiet]\n");
-	return 2;
-}
-
-static bool parse(const char *text, char stop, uint64_t *value, const char **end)
-{
-	char *after;
-
-	errno = 0;
-	*value = strtoull(text, &after, 10);
-	*end = after;
-	return errno == 0 && after != text && (*after == stop || *after == '\0');
-}
-
-int main(int argc, char **argv)
-{
-	static const struct option long_options[] = {
-		{"seed", required_argument, NULL, 's'}, {"seeds", required_argument, NULL, 'r'},
-		{"trace", no_argument, NULL, 't'},	{"nodes", required_argument, NULL, 'n'},
-		{"vips", required_argument, NULL, 'v'}, {"keep-going", no_argument, NULL, 'k'},
-		{"quiet", no_argument, NULL, 'q'},	{NULL, 0, NULL, 0},
-	};
-	struct sim_options options = {0};
-	uint64_t first = 1, last = 300, value, takeovers = 0, failed = 0;
-	bool keep_going = false, quiet = false;
-	const char *end;
-	int option;
-
-	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
-		if (option == 't' || option == 'k' || option == 'q') {
-			options.trace = options.trace || option == 't';
-			keep_going = keep_going || option == 'k';
-			quiet = quiet || option == 'q'; /* no trace of the first failure */
-			continue;
-		}
-		if (option == '?' || !parse(optarg, '.', &value, &end))
-			return usage();
-		if (option == 's')
-			first = last = value;
-		else if (option == 'n' && value >= 1 && value <= SIM_NODES)
-			options.nodes = (unsigned int)value;
-		else if (option == 'v' && value >= 1 && value <= SIM_VIPS)
-			options.vips = (unsigned int)value;
-		else if (option == 'r' && strncmp(end, "..", 2) == 0 &&
-			 parse(end + 2, '\0', &last, &end))
-			first = value;
-		else
-			return usage();
-	}
-	for (uint64_t seed = first; seed <= last; seed++) {
-		if (run(seed, &options, &takeovers))
-			continue;
-		failed++;
-		if (keep_going || options.trace)
-			continue;
-		if (!quiet) { /* again, this time telling all */
-			options.trace = true;
-			run(seed, &options, &takeovers);
-		}
-		break;
-	}
-	printf("%" PRIu64 " seeds, %" PRIu64 " failed, %" PRIu64 " claims\n", last - first + 1,
-	       failed, takeovers);
-	if (failed > 0)
-		printf("replay: sim --seed N --trace\n");
-	return failed > 0 ? 1 : 0;
 }

@@ -12,18 +12,22 @@
 
 #include "core/election.h"
 
-#define SIM_NODES 64
-#define SIM_VIPS  16
-#define SIM_SENT  4096
-#define SIM_QUEUE 1024 /* frames that wait for a paused thread */
-#define US	  UINT64_C(1000)
-#define MS	  UINT64_C(1000000)
-#define SEC	  UINT64_C(1000000000)
+#define SIM_NODES   64
+#define SIM_VIPS    16
+#define SIM_SENT    4096
+#define SIM_QUEUE   1024 /* frames that wait for a paused thread */
+#define SIM_FAILURE 320
+#define US	    UINT64_C(1000)
+#define MS	    UINT64_C(1000000)
+#define SEC	    UINT64_C(1000000000)
 
 struct frame {
 	size_t len;
 	unsigned int refs;
+	unsigned int key; /* signed with */
+	bool decoded;
 	uint8_t bytes[HEARTBEAT_MAX_LEN];
+	struct heartbeat heartbeat; /* decoded, by the first receiver for all */
 };
 
 struct queue {
@@ -34,6 +38,7 @@ struct queue {
 
 struct sim_node {
 	uint32_t id;
+	int ppm;	   /* its clock runs this much too fast */
 	unsigned int life; /* counts starts; events of a former life are void */
 	bool running;
 	struct election *election;
@@ -57,13 +62,18 @@ struct sim_node {
 	/* outlives the process */
 	uint64_t floor[SIM_VIPS];
 	bool unhealthy[SIM_VIPS];
-	unsigned int plan; /* which of the plans it follows */
+	unsigned int plan;		 /* which of the plans it follows */
+	unsigned int key_sign, key_also; /* it verifies with both */
 	bool link_up, gateway_cut;
 
 	/* for assertions */
 	uint64_t confirmed_ns, company_ns;
 	uint64_t control_paused_ns; /* end of the last pause of control */
+	uint64_t worker_paused_ns;  /* likewise */
+	uint64_t answered_ns; /* when it could answer last, as far as noted: see last_answer() */
+	bool drained;	      /* its drain is the last thing that was done to the group */
 	uint64_t claimed_ns[SIM_VIPS];
+	uint64_t owned_ns[SIM_VIPS]; /* since when, without a break */
 	uint64_t announced_ns[SIM_VIPS];
 };
 
@@ -109,7 +119,13 @@ enum sim_fault_type {
 	FAULT_DRAIN,
 	FAULT_LEAVE,
 	FAULT_GATEWAY,
-	FAULT_CALM, /* everything heals */
+	FAULT_BURST,	  /* all frames are lost for a moment */
+	FAULT_MANAGEMENT, /* one node's management path */
+	FAULT_WITHDRAW,	  /* a VIP is in the plan of some or none */
+	FAULT_UNLIST,	  /* a node is in the plan of no VIP */
+	FAULT_ROTATE,	  /* a new key, with both keys held meanwhile */
+	FAULT_KEY,	  /* a step of it at one node */
+	FAULT_CALM,	  /* everything heals */
 	FAULT_TYPES,
 };
 
@@ -117,12 +133,13 @@ struct sim_options {
 	unsigned int nodes; /* 0: by the seed */
 	unsigned int vips;
 	bool trace;
+	bool quiet; /* no trace of the first failure */
 };
 
 struct sim {
 	uint64_t seed, random, now, order;
 	bool trace, failed;
-	char failure[256];
+	char failure[SIM_FAILURE - 32];
 
 	struct sim_event *heap;
 	size_t heap_count, heap_capacity;
@@ -140,7 +157,12 @@ struct sim {
 	uint64_t delay_min, delay_max;
 	unsigned int loss; /* in 1/1000 */
 	unsigned int burst_loss;
-	size_t queue_limit; /* frames that wait for a paused thread; later ones are lost */
+	unsigned int duplicates; /* in 1/1000 */
+	size_t nic_limit;	 /* frames that wait for a paused worker; later ones are lost */
+	size_t ring_limit;	 /* for a paused control thread */
+	unsigned int key;	 /* the group's newest */
+	uint64_t key_until;	 /* all have done with the last rotation */
+	uint64_t faults_from, faults_to, end;
 	bool cut[SIM_NODES][SIM_NODES];		   /* front, from, to */
 	bool management_cut[SIM_NODES][SIM_NODES]; /* likewise */
 	unsigned int lost_in_row[SIM_NODES][SIM_NODES];
@@ -159,8 +181,11 @@ struct sim {
 	uint64_t crash_vips[SIM_NODES];
 	uint64_t heal_dual; /* VIPs with two answerers when a partition healed */
 	uint64_t healed_ns;
-	uint64_t takeovers;
 };
+
+/* Runs one seed. Returns whether all guarantees held; else failure, SIM_FAILURE bytes, says what.
+ */
+bool sim_run(uint64_t seed, const struct sim_options *options, char *failure);
 
 uint64_t sim_random(struct sim *sim);
 uint64_t sim_between(struct sim *sim, uint64_t low, uint64_t high); /* inclusive */
@@ -177,6 +202,7 @@ unsigned int sim_vip_index(const struct ip *address);
 int sim_node_index(const struct sim *sim, uint32_t id);
 
 /* node.c */
+uint64_t node_now(const struct sim *sim, const struct sim_node *node); /* by its own clock */
 void node_start(struct sim *sim, unsigned int index);
 void node_stop(struct sim *sim, unsigned int index);
 void node_turn(struct sim *sim, unsigned int index);
@@ -197,10 +223,20 @@ void check_after(struct sim *sim);
 void check_own(struct sim *sim, unsigned int index, unsigned int vip,
 	       const struct election_action *action);
 void check_lease(struct sim *sim, unsigned int index, uint64_t until);
+void check_stop(struct sim *sim, unsigned int index, unsigned int vip,
+		const struct election_action *action);
+void check_ends(struct sim *sim, unsigned int index);
 void check_crash_begin(struct sim *sim, unsigned int index);
 void check_crash(struct sim *sim, unsigned int index);
 void check_heal_begin(struct sim *sim);
 void check_heal(struct sim *sim);
 void check_disturbed(struct sim *sim, int change);
+
+/*
+ * rules.c, in the mutation check alone: every rule, or only the one named, with its kept seed or,
+ * when first is not 0, with those of the range until one fails. Returns the exit status.
+ */
+int rules_check(const char *only, uint64_t first, uint64_t last);
+bool rules_leave_out(const char *name); /* from now on; false: there is none of that name */
 
 #endif
