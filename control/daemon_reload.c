@@ -12,6 +12,7 @@
 #include "controller.h"
 #include "group.h"
 #include "log.h"
+#include "loop.h"
 #include "source_file.h"
 
 static void config_problems_log(const struct problems *problems)
@@ -87,7 +88,8 @@ static void config_take(struct daemon *daemon, struct config *loaded)
 		log_warning("reload: these take effect after a restart: %s", daemon->restart_keys);
 	log_init(loaded->log_level, loaded->log_json);
 	for (size_t i = 0; i < daemon->group_count; i++) {
-		int ret = group_keys_set(daemon->groups[i], loaded->keys, loaded->key_count);
+		int ret = group_keys_set(daemon->groups[i], loop_now_ns(), loaded->keys,
+					 loaded->key_count);
 
 		if (ret < 0)
 			log_error("reload: the former keys are kept: %s", strerror(-ret));

@@ -179,7 +179,6 @@ static int management_begin(struct daemon *daemon)
 static int groups_begin(struct daemon *daemon)
 {
 	const struct config *config = daemon->config;
-	int64_t wall_ms = (int64_t)time(NULL) * 1000;
 
 	for (size_t i = 0; i < config->interface_count; i++) {
 		const char *name = config->interfaces[i].group;
@@ -194,8 +193,6 @@ static int groups_begin(struct daemon *daemon)
 		};
 
 		keeper_group_begin(daemon->keeper, name);
-		group.hold_ns = state_hold_ns(keeper_state(daemon->keeper), name, wall_ms,
-					      config->failback_delay_ns);
 		daemon->groups[i] = group_create(&group, loop_now_ns());
 		if (daemon->groups[i] == NULL) {
 			log_error("group %s: %s", name, strerror(errno));

@@ -58,11 +58,25 @@ void group_turn_begin(struct group *group, uint64_t now_ns)
 	poll_link(group, now_ns);
 }
 
+/* What the election was told at its start and is no longer so. */
+static void config_tell(struct group *group, uint64_t now_ns)
+{
+	struct election_event config = {.type = ELECTION_CONFIG};
+
+	group->hold_changed = false;
+	config.config.key_id = auth_key_id(&group->signing_key);
+	config.config.hold_ns = keeper_hold_ns(group->config.keeper, group->interface->group,
+					       group->config.config->failback_delay_ns);
+	group_step(group, now_ns, &config);
+}
+
 void group_turn_end(struct group *group, uint64_t now_ns)
 {
 	const struct election_event end = {.type = ELECTION_TURN_END};
 
 	group_step(group, now_ns, &end);
+	if (group->hold_changed)
+		config_tell(group, now_ns);
 	group_management_turn(group, now_ns);
 	announcer_run(group->announcer, now_ns, announce, group);
 }
@@ -150,13 +164,16 @@ bool group_left(const struct group *group)
 	return group->left;
 }
 
-int group_keys_set(struct group *group, const struct config_key *keys, size_t count)
+int group_keys_set(struct group *group, uint64_t now_ns, const struct config_key *keys,
+		   size_t count)
 {
 	int ret = auth_keys_set(group->auth, keys, count);
 
-	if (ret == 0)
-		group->signing_key = keys[0];
-	return ret;
+	if (ret < 0)
+		return ret;
+	group->signing_key = keys[0];
+	config_tell(group, now_ns);
+	return 0;
 }
 
 /* ---- life ---- */
@@ -173,7 +190,8 @@ static struct election *election_make(const struct group *group, uint64_t now_ns
 		.key_id = auth_key_id(&config->keys[0]),
 		.has_gateways = group->interface->gateway_count > 0,
 		.failback = config->failback,
-		.hold_ns = group->config.hold_ns,
+		.hold_ns = keeper_hold_ns(group->config.keeper, group->interface->group,
+					  config->failback_delay_ns),
 		.drain_max_ns = config->drain_max_ns,
 	};
 

@@ -33,7 +33,6 @@ struct group_config {
 	struct keeper *keeper;
 	const struct names *names; /* outlives the group, may grow meanwhile */
 	struct mgmt *mgmt;	   /* the management path, or NULL */
-	uint64_t hold_ns;
 };
 
 struct group;
@@ -70,7 +69,8 @@ void group_leave(struct group *group, uint64_t now_ns);
 bool group_left(const struct group *group);
 
 /* New keys, live: the first signs from the next beat on. Returns 0 or −errno. */
-int group_keys_set(struct group *group, const struct config_key *keys, size_t count);
+int group_keys_set(struct group *group, uint64_t now_ns, const struct config_key *keys,
+		   size_t count);
 
 /* For status, metrics and tests. */
 struct group_counters {

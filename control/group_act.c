@@ -124,12 +124,13 @@ static void act_probe(struct group *group, uint64_t now_ns)
 	group->probed_ns[group->probe_next++ % PROBES_KEPT] = now_ns;
 }
 
-/* From ACTIVE back to STANDBY: this node was fenced, which delays its next failback. */
+/* From ACTIVE back to STANDBY: this node was fenced, which delays this failback and the next. */
 static void act_state(struct group *group, enum node_state state)
 {
 	log_info("group %s: this node is %s", group->interface->group, node_state_name(state));
 	if (group->state == NODE_ACTIVE && state == NODE_STANDBY)
 		keeper_group_incident(group->config.keeper, group->interface->group);
+	group->hold_changed |= state == NODE_STANDBY; /* also where half an hour made it less */
 	group->state = state;
 }
 

@@ -44,6 +44,7 @@ struct group {
 	uint64_t lease_until_ns;
 	struct group_management *management; /* or NULL */
 	bool link_known, link_said;
+	bool hold_changed;
 	uint64_t probed_ns[PROBES_KEPT]; /* when gateways were probed, a ring */
 	size_t probe_next;
 	struct defence defences[DEFENCES_KEPT]; /* the last ones, a ring */

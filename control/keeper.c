@@ -205,6 +205,11 @@ void keeper_group_leave(struct keeper *keeper, const char *group)
 	changed(keeper, STATE_ELECTION);
 }
 
+uint64_t keeper_hold_ns(const struct keeper *keeper, const char *group, uint64_t hold_ns)
+{
+	return state_hold_ns(&keeper->state, group, wall_ms(), hold_ns);
+}
+
 void keeper_epoch_raise(struct keeper *keeper, const char *group, const struct ip *vip,
 			uint64_t epoch)
 {

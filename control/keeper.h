@@ -24,6 +24,9 @@ void keeper_group_begin(struct keeper *keeper, const char *group);
 void keeper_group_incident(struct keeper *keeper, const char *group);
 void keeper_group_leave(struct keeper *keeper, const char *group);
 
+/* How long the group's node stays STANDBY now, after all that happened lately. */
+uint64_t keeper_hold_ns(const struct keeper *keeper, const char *group, uint64_t hold_ns);
+
 void keeper_epoch_raise(struct keeper *keeper, const char *group, const struct ip *vip,
 			uint64_t epoch);
 void keeper_allocations_set(struct keeper *keeper, const struct ipam_previous *list, size_t count);
