@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
@@ -118,18 +119,22 @@ static int silence(struct claim *claim, struct netlink *netlink, struct sysctls 
 
 /*
  * One that a predecessor left claimed and that the configuration no longer names. Its IPv6 is
- * claimed once more, so that its sysctl is known and undone with the others.
+ * claimed once more, so that its sysctl is known and undone with the others. Returns whether it is
+ * forgotten now: a living vipgate may have it.
  */
-static void undo_abandoned(const char *netdev, struct netlink *netlink, struct sysctls *sysctls,
+static bool undo_abandoned(const char *netdev, struct netlink *netlink, struct sysctls *sysctls,
 			   struct saved *saved)
 {
-	struct claim claim = {0};
+	struct claim claim = {.lock_fd = -1};
 	struct link link;
 
 	(void)snprintf(claim.netdev, sizeof(claim.netdev), "%s", netdev);
 	(void)snprintf(claim.current, sizeof(claim.current), "%s", netdev);
 	if (link_get(netlink, netdev, &link) == 0) {
 		claim.ifindex = link.ifindex;
+		claim.lock_fd = claim_lock(link.ifindex);
+		if (claim.lock_fd == -EBUSY)
+			return false;
 		if (claim_load(&claim, saved, link.ifindex, link.flags)) {
 			log_info(
 				"%s was left claimed by a vipgate that did not stop cleanly: given "
@@ -141,6 +146,7 @@ static void undo_abandoned(const char *netdev, struct netlink *netlink, struct s
 	}
 	claim_forget(&claim, saved);
 	claim_fini(&claim);
+	return true;
 }
 
 void claim_undo_abandoned(const struct claim *claims, size_t count, struct netlink *netlink,
@@ -154,10 +160,8 @@ void claim_undo_abandoned(const struct claim *claims, size_t count, struct netli
 
 		for (size_t i = 0; i < count; i++)
 			claimed |= strcmp(claims[i].netdev, netdev) == 0;
-		if (claimed)
-			continue;
-		undo_abandoned(netdev, netlink, sysctls, saved);
-		at = 0; /* the list has shrunk */
+		if (!claimed && undo_abandoned(netdev, netlink, sysctls, saved))
+			at = 0; /* the list has shrunk */
 	}
 }
 
@@ -168,7 +172,7 @@ int claim_init(struct claim *claim, struct netlink *netlink, struct sysctls *sys
 	struct link link;
 	int error;
 
-	*claim = (struct claim){0};
+	*claim = (struct claim){.lock_fd = -1};
 	(void)snprintf(claim->netdev, sizeof(claim->netdev), "%s", netdev);
 	(void)snprintf(claim->current, sizeof(claim->current), "%s", netdev);
 	error = link_get(netlink, netdev, &link);
@@ -178,6 +182,14 @@ int claim_init(struct claim *claim, struct netlink *netlink, struct sysctls *sys
 			  netdev, strerror(-error));
 		return error;
 	}
+	claim->lock_fd = claim_lock(link.ifindex);
+	if (claim->lock_fd == -EBUSY) {
+		log_error("%s: another vipgate in this network namespace has it", netdev);
+		return -EBUSY;
+	}
+	if (claim->lock_fd < 0)
+		log_warning("%s: cannot be locked against another vipgate: %s", netdev,
+			    strerror(-claim->lock_fd));
 	claim->ifindex = link.ifindex;
 	if (claim_load(claim, saved, link.ifindex, link.flags)) {
 		log_info("%s was left claimed by a vipgate that did not stop cleanly", netdev);
@@ -313,4 +325,7 @@ void claim_fini(struct claim *claim)
 {
 	netlink_list_fini(&claim->addresses);
 	netlink_list_fini(&claim->routes);
+	if (claim->lock_fd >= 0)
+		close(claim->lock_fd);
+	claim->lock_fd = -1;
 }

@@ -19,6 +19,7 @@ struct claim {
 	char netdev[IFNAMSIZ];	/* the name that it was claimed by */
 	char current[IFNAMSIZ]; /* its name now */
 	unsigned int ifindex;	/* 0: gone */
+	int lock_fd;		/* held until claim_fini(); −1: it is not ours */
 	bool up, warned;
 	bool before_arp, before_up;
 	uint64_t before_ns;	       /* CLOCK_BOOTTIME of the lists, for lifetimes */
@@ -28,8 +29,9 @@ struct claim {
 
 /*
  * Claims a netdev. What it was before is read from `saved` when a killed predecessor had claimed
- * it, from the kernel otherwise, and is saved before anything is changed. 0 or −errno, logged;
- * after an error claim_undo() may be called, and what was done is undone by it.
+ * it, from the kernel otherwise, and is saved before anything is changed. 0 or −errno, logged, and
+ * -EBUSY when a living vipgate has it; after an error claim_undo() may be called, and what was done
+ * is undone by it.
  */
 int claim_init(struct claim *claim, struct netlink *netlink, struct sysctls *sysctls,
 	       struct saved *saved, const char *netdev);
@@ -42,7 +44,7 @@ void claim_undo(struct claim *claim, struct netlink *netlink, struct sysctls *sy
 		struct saved *saved);
 void claim_fini(struct claim *claim);
 
-/* Gives back what a killed predecessor claimed and `claims`, which are all that there are, do not.
+/* Gives back what a killed predecessor claimed and `claims`, which are all of this process, do not.
  */
 void claim_undo_abandoned(const struct claim *claims, size_t count, struct netlink *netlink,
 			  struct sysctls *sysctls, struct saved *saved);
@@ -53,6 +55,9 @@ void claim_undo_abandoned(const struct claim *claims, size_t count, struct netli
  * lo. Writes the table of all claims; without claims: removes it.
  */
 void claim_ingress_write(const struct claim *claims, size_t count, struct nftables_table *table);
+
+/* claim_lock.c: a descriptor to hold, -EBUSY when a living process holds it, or another −errno. */
+int claim_lock(unsigned int ifindex);
 
 /* claim_saved.c. Load: what was before a killed predecessor claimed it, false when none did. */
 bool claim_load(struct claim *claim, const struct saved *saved, unsigned int ifindex,

@@ -164,6 +164,8 @@ int hostnet_device_claim(struct hostnet *hostnet, const char *netdev)
 	/* Counted whatever comes of it, so that what it did is undone. */
 	error = claim_init(&claims[hostnet->claim_count++], &hostnet->netlink, &hostnet->sysctls,
 			   &hostnet->saved, netdev);
+	if (error == -EBUSY && claims[hostnet->claim_count - 1].ifindex == 0)
+		claim_fini(&claims[--hostnet->claim_count]); /* a living one's: nothing was done */
 	if (error == 0)
 		claim_ingress_write(hostnet->claims, hostnet->claim_count, &hostnet->ingress);
 	return error;

@@ -195,6 +195,40 @@ static void a_nic_that_the_configuration_no_longer_names_is_given_back_at_start(
 	free(after);
 }
 
+static void a_nic_that_a_living_vipgate_has_stays_its(void **state)
+{
+	struct config_interface interface = {.name = "front", .kernel_name = "k0"};
+	struct hostnet *first, *second;
+	char *before, *after;
+
+	(void)state;
+	use_the_nic();
+	before = snapshot();
+	first = create();
+	assert_int_equal(hostnet_device_claim(first, "n0"), 0);
+	second = create();
+	assert_int_equal(hostnet_device_claim(second, "n0"), -EBUSY);
+	assert_silent();
+	/* Another configuration in the same namespace, which does not name it. */
+	assert_int_equal(hostnet_device_claim(second, "n1"), 0);
+	assert_int_equal(hostnet_port_setup(second, &interface), 0);
+	assert_true(shows("ip link show dev n0", "NOARP"));
+	assert_string_equal(output("ip -o addr show dev n0"), "");
+	hostnet_free(second);
+	assert_true(shows("ip link show dev n0", "NOARP"));
+	assert_string_equal(output("ip -o addr show dev n0"), "");
+	hostnet_free(first);
+	await_ipv6();
+	after = snapshot();
+	assert_same(after, before);
+	free(before);
+	free(after);
+	/* Free for the next one. */
+	first = create();
+	assert_int_equal(hostnet_device_claim(first, "n0"), 0);
+	hostnet_free(first);
+}
+
 /* UDP from 198.51.100.9 to port 9 of 203.0.113.5, as it arrives at n0. */
 static void send_to_nic(void)
 {
@@ -320,6 +354,7 @@ int main(void)
 				       fresh_namespace),
 		cmocka_unit_test_setup(a_claim_outlives_sigkill_and_the_next_clean_stop_undoes_it,
 				       fresh_namespace),
+		cmocka_unit_test_setup(a_nic_that_a_living_vipgate_has_stays_its, fresh_namespace),
 		cmocka_unit_test_setup(
 			a_nic_that_the_configuration_no_longer_names_is_given_back_at_start,
 			fresh_namespace),
