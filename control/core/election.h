@@ -207,7 +207,7 @@ struct election_peer_view {
 	bool live, fenced;
 	uint16_t lapsed_ms;
 	uint64_t heard_ns[HEARTBEAT_PATHS]; /* when last; 0 never */
-	uint64_t lost[HEARTBEAT_PATHS];	    /* gaps in seq */
+	uint64_t lost[HEARTBEAT_PATHS];	    /* beats */
 	uint64_t interval_ns;
 	uint8_t multiplier, key_id;
 };

@@ -189,6 +189,24 @@ static void rows_heard(struct election *e, int slot, const struct heartbeat *m)
 		assembly_done(e, peer, bit);
 }
 
+/*
+ * How many beats before this one did not come by its path. Other paths and kinds count with the
+ * same seq, so a gap is a loss here only as far as beats were due here meanwhile.
+ */
+static uint64_t beats_missed(const struct election *e, const struct peer *peer,
+			     const struct heartbeat *m)
+{
+	const uint64_t gap = m->seq - peer->seq[m->path] - 1;
+	uint64_t due;
+
+	if (peer->heard_ns[m->path] == 0 || peer->interval_ns == 0)
+		return 0;
+	due = (e->now_ns - peer->heard_ns[m->path] + peer->interval_ns / 2) / peer->interval_ns;
+	if (due <= 1)
+		return 0;
+	return gap < due - 1 ? gap : due - 1;
+}
+
 void message_heard(struct election *e, const struct election_event *event)
 {
 	const struct heartbeat *m = event->message.heartbeat;
@@ -208,15 +226,8 @@ void message_heard(struct election *e, const struct election_event *event)
 	if (slot == NO_SLOT || !peer_accept(e, slot, event))
 		return;
 	peer = &e->peers[slot];
-	/* One counter over all paths and kinds: gaps are losses only as far as no other path took
-	 * them. */
-	if (peer->seq[m->path] != 0 && m->seq > peer->seq[m->path] + 1 &&
-	    m->seq > peer->header_seq + 1)
-		peer->lost[m->path] +=
-			m->seq -
-			(peer->header_seq > peer->seq[m->path] ? peer->header_seq
-							       : peer->seq[m->path]) -
-			1;
+	if (m->kind == HEARTBEAT_BEAT)
+		peer->lost[m->path] += beats_missed(e, peer, m);
 	peer->seq[m->path] = m->seq;
 	header_taken(e, peer, m);
 	if (m->kind == HEARTBEAT_BEAT)

@@ -788,6 +788,39 @@ static void beats_name_the_new_key(void **state)
 	assert_int_equal(search.key_id, 77);
 }
 
+static void lost_find(void *arg, const struct election_peer_view *peer)
+{
+	if (peer->node == id_of(1))
+		*(uint64_t *)arg = peer->lost[HEARTBEAT_FRONT];
+}
+
+static uint64_t lost(void)
+{
+	uint64_t count = UINT64_MAX;
+
+	election_peers(lab.nodes[0].election, lost_find, &count);
+	return count;
+}
+
+static void beats_of_another_path_are_not_lost_on_this_one(void **state)
+{
+	uint64_t before;
+
+	(void)state;
+	start(2, spread);
+	before = lost();
+	for (int i = 0; i < 50; i++) {
+		lab.nodes[1].seq++; /* left on the management path, and never came */
+		run_ms(10);
+	}
+	assert_int_equal(lost(), before);
+	cut(0, 1, true);
+	run_ms(20);
+	cut(0, 1, false);
+	run_ms(20);
+	assert_int_equal(lost(), before + 2);
+}
+
 /* Two keys may have one id; the worker gets the new one with the body. */
 static void a_new_key_publishes_the_beat_though_it_reads_the_same(void **state)
 {
@@ -838,6 +871,7 @@ int main(void)
 		TEST(many_vips_of_a_dead_owner_move_in_one_turn),
 		TEST(a_hold_that_grew_delays_the_next_failback),
 		TEST(beats_name_the_new_key),
+		TEST(beats_of_another_path_are_not_lost_on_this_one),
 		TEST(a_new_key_publishes_the_beat_though_it_reads_the_same),
 	};
 
