@@ -24,7 +24,8 @@
 
 #define EVENTS_PER_TURN	   4096
 #define DATAGRAMS_PER_TURN 128
-#define LEAVE_MAX_MS	   1000 /* LEAVING is sent three times, then nobody waits for us */
+#define LEAVE_MIN_NS	   UINT64_C(1000000000)
+#define LEAVE_INTERVALS	   5 /* LEAVING is sent three times, one apart: then nobody waits for us */
 
 /* ---- the turn ---- */
 
@@ -163,7 +164,7 @@ void daemon_on_deadline(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	log_warning("LEAVING could not be sent in %d ms: stopping without", LEAVE_MAX_MS);
+	log_warning("LEAVING could not be sent in time: stopping without");
 	loop_stop(daemon->loop);
 }
 
@@ -171,8 +172,10 @@ void daemon_on_deadline(evutil_socket_t fd, short what, void *arg)
 
 static void leave(struct daemon *daemon, const char *signal_name)
 {
-	const struct timeval limit = {.tv_sec = LEAVE_MAX_MS / 1000,
-				      .tv_usec = LEAVE_MAX_MS % 1000 * 1000};
+	const uint64_t wanted = LEAVE_INTERVALS * daemon->config->heartbeat_interval_ns;
+	const uint64_t limit_ns = wanted > LEAVE_MIN_NS ? wanted : LEAVE_MIN_NS;
+	const struct timeval limit = {.tv_sec = (time_t)(limit_ns / 1000000000),
+				      .tv_usec = (suseconds_t)(limit_ns % 1000000000 / 1000)};
 
 	if (daemon->leaving) {
 		log_warning("%s again: stopping at once", signal_name);
