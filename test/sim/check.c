@@ -91,7 +91,8 @@ void check_own(struct sim *sim, unsigned int index, unsigned int vip,
 	memmove(&claims[1], &claims[0], 7 * sizeof(claims[0]));
 	claims[0] = sim->now;
 	node->claimed_ns[vip] = sim->now;
-	sim->had_owner[vip] = true;
+	if (cause != ELECTION_CAUSE_OFFER)
+		sim->taken[vip]++;
 }
 
 /* When the node could answer last; it can now if that is now. */
@@ -169,11 +170,29 @@ static bool must_have_lease(const struct sim *sim, unsigned int index, uint64_t 
 	return alone;
 }
 
+/* G6: how long it may take; who knows of no claim gives each better candidate a second. */
+static uint64_t claim_patience(const struct sim *sim, unsigned int index, unsigned int vip)
+{
+	const struct ip address = sim_vip(vip);
+	struct election_vip_view view;
+	const bool known =
+		election_vip(sim->nodes[index].election, &address, &view) && view.epoch != 0;
+
+	return 2 * SEC + (known ? 0 : sim->node_count) * SEC + 100 * MS;
+}
+
+/* Whether somebody had that long for a VIP that nobody answers for since then. */
 static bool any_candidate(const struct sim *sim, unsigned int vip, uint64_t since)
 {
-	for (unsigned int i = 0; i < sim->node_count; i++)
-		if (must_have_lease(sim, i, since) && plan_candidate(sim, i, vip))
+	for (unsigned int i = 0; i < sim->node_count; i++) {
+		uint64_t patience;
+
+		if (!sim->nodes[i].running || !plan_candidate(sim, i, vip))
+			continue;
+		patience = claim_patience(sim, i, vip);
+		if (since + patience < sim->now && must_have_lease(sim, i, sim->now - patience))
 			return true;
+	}
 	return false;
 }
 
@@ -275,8 +294,7 @@ static void check_dual(struct sim *sim, unsigned int vip, uint64_t mask)
 /* G6: a VIP without owner although somebody could have it, and nothing changed for two seconds. */
 static void check_ownerless(struct sim *sim, unsigned int vip, uint64_t mask)
 {
-	const uint64_t patience =
-		2 * SEC + (sim->had_owner[vip] ? 0 : sim->node_count) * SEC + 100 * MS;
+	uint64_t since;
 
 	if ((sim->owns[vip] & mask) != 0) {
 		sim->ownerless_since[vip] = 0;
@@ -284,11 +302,13 @@ static void check_ownerless(struct sim *sim, unsigned int vip, uint64_t mask)
 	}
 	if (sim->ownerless_since[vip] == 0)
 		sim->ownerless_since[vip] = sim->now;
+	since = sim->ownerless_since[vip];
+	since = sim->net_ns > since ? sim->net_ns : since;
+	since = sim->fault_ns > since ? sim->fault_ns : since;
 	/* Cut links that stay cut change nothing; random losses under them do. */
-	if (sim->now - sim->ownerless_since[vip] > patience && sim->now > sim->net_ns + patience &&
-	    sim->now > sim->fault_ns + patience &&
+	if (sim->now > since + 2 * SEC &&
 	    (sim->disturbances == 0 || sim->loss + sim->burst_loss == 0) &&
-	    any_candidate(sim, vip, sim->now - patience))
+	    any_candidate(sim, vip, since))
 		sim_fail(sim, "G6: nobody answers for v%u", vip);
 }
 
@@ -326,6 +346,7 @@ void check_crash_begin(struct sim *sim, unsigned int index)
 
 	sim->fault_ns = sim->now;
 	sim->crash_vips[index] = 0;
+	memset(sim->taken, 0, sizeof(sim->taken));
 	if (!undisturbed)
 		return;
 	for (unsigned int vip = 0; vip < sim->vip_count; vip++) {
@@ -343,14 +364,24 @@ void check_crash_begin(struct sim *sim, unsigned int index)
 void check_crash(struct sim *sim, unsigned int index)
 {
 	const uint64_t mask = answering(sim);
+	bool one_plan = true;
 	const uint64_t crashed = sim->now - (sim->multiplier + 1u) * sim->interval - 10 * MS;
 
 	if (sim->fault_ns != crashed || sim->net_ns > crashed)
 		return;
-	for (unsigned int vip = 0; vip < sim->vip_count; vip++)
+	/* Rule 6: who is not the first to take it waits for the first, if all have one plan. */
+	for (unsigned int i = 0; i < sim->node_count; i++)
+		if (sim->nodes[i].running &&
+		    (sim->nodes[i].plan != sim->plan || !undisturbed_since(sim, i, crashed - SEC)))
+			one_plan = false;
+	for (unsigned int vip = 0; vip < sim->vip_count; vip++) {
 		if ((sim->crash_vips[index] >> vip & 1) && (sim->owns[vip] & mask) == 0)
 			sim_fail(sim, "G3: v%u of the crashed n%u is not replaced in time", vip,
 				 index);
+		else if ((sim->crash_vips[index] >> vip & 1) && sim->taken[vip] > 1 && one_plan)
+			sim_fail(sim, "G3: %u nodes take v%u of the crashed n%u", sim->taken[vip],
+				 vip, index);
+	}
 }
 
 void check_heal_begin(struct sim *sim)

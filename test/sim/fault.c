@@ -35,11 +35,11 @@ static const struct {
 	enum sim_fault_type type;
 	unsigned int weight;
 } mix[] = {
-	{FAULT_CRASH, 4},  {FAULT_PAUSE, 3},	{FAULT_PAUSE_WORKER, 2}, {FAULT_PAUSE_CONTROL, 2},
-	{FAULT_CUT, 2},	   {FAULT_ONE_WAY, 2},	{FAULT_PARTITION, 2},	 {FAULT_LOSS, 1},
-	{FAULT_LINK, 2},   {FAULT_HEALTH, 3},	{FAULT_PLAN, 1},	 {FAULT_DRAIN, 2},
-	{FAULT_LEAVE, 1},  {FAULT_GATEWAY, 1},	{FAULT_BURST, 1},	 {FAULT_MANAGEMENT, 1},
-	{FAULT_UNLIST, 2}, {FAULT_WITHDRAW, 1}, {FAULT_ROTATE, 1},
+	{FAULT_CRASH, 4}, {FAULT_PAUSE, 3},   {FAULT_PAUSE_WORKER, 2}, {FAULT_PAUSE_CONTROL, 2},
+	{FAULT_CUT, 2},	  {FAULT_ONE_WAY, 2}, {FAULT_PARTITION, 4},    {FAULT_LOSS, 1},
+	{FAULT_LINK, 2},  {FAULT_HEALTH, 3},  {FAULT_PLAN, 1},	       {FAULT_DRAIN, 2},
+	{FAULT_LEAVE, 1}, {FAULT_GATEWAY, 1}, {FAULT_BURST, 1},	       {FAULT_MANAGEMENT, 1},
+	{FAULT_DEAF, 2},  {FAULT_UNLIST, 2},  {FAULT_WITHDRAW, 1},     {FAULT_ROTATE, 1},
 };
 
 static enum sim_fault_type draw(struct sim *sim)
@@ -86,7 +86,7 @@ static void schedule_one(struct sim *sim, enum sim_fault_type type, uint64_t at,
 static void schedule(struct sim *sim)
 {
 	const bool alone = sim_chance(sim, 200);
-	const unsigned int count = alone ? 1 : (unsigned int)sim_between(sim, 1, 6);
+	const unsigned int count = alone ? 1 : (unsigned int)sim_between(sim, 1, SIM_FAULTS);
 	const bool bunched = sim_chance(sim, 500);
 	uint64_t at = sim_between(sim, sim->faults_from, sim->faults_from + SEC);
 
@@ -202,6 +202,15 @@ static void partition(struct sim *sim, uint32_t set, bool undo)
 		  management ? ", management too" : "", gateway ? ", gateway with the set" : "");
 }
 
+/* The gateway is on the same wire. */
+static void deafen(struct sim *sim, unsigned int a, bool mute, bool undo)
+{
+	for (unsigned int i = 0; i < sim->node_count; i++)
+		cut(sim, mute ? a : i, mute ? i : a, undo, false);
+	sim->nodes[a].gateway_cut = !undo;
+	sim_trace(sim, "FAULT n%u is %s%s", a, undo ? "no longer " : "", mute ? "mute" : "deaf");
+}
+
 static void health(struct sim *sim, unsigned int a, unsigned int vip, bool healthy)
 {
 	struct election_event event = {.type = ELECTION_HEALTH};
@@ -226,7 +235,7 @@ static void link_set(struct sim *sim, unsigned int a, bool up)
 static void replan(struct sim *sim, uint32_t set, bool undo)
 {
 	if (!undo) {
-		sim->plan ^= 1;
+		sim->plan++;
 		plan_shuffle(sim, &sim->plans[sim->plan]);
 	}
 	sim_trace(sim, "FAULT new plan for %s", undo ? "all" : "some");
@@ -244,8 +253,8 @@ static void plan_edit(struct sim *sim, bool undo, uint32_t set, unsigned int a, 
 	struct sim_plan *plan;
 
 	if (!undo) {
-		sim->plans[sim->plan ^ 1] = sim->plans[sim->plan];
-		sim->plan ^= 1;
+		sim->plans[sim->plan + 1] = sim->plans[sim->plan];
+		sim->plan++;
 		plan = &sim->plans[sim->plan];
 		if (vip >= 0)
 			plan->has[vip] = !plan->has[vip];
@@ -368,6 +377,10 @@ void fault_run(struct sim *sim, uint64_t value)
 		break;
 	case FAULT_PARTITION:
 		partition(sim, set, undo);
+		disturb(sim, undo);
+		break;
+	case FAULT_DEAF:
+		deafen(sim, a, set & 1, undo);
 		disturb(sim, undo);
 		break;
 	case FAULT_MANAGEMENT:

@@ -206,7 +206,8 @@ int main(int argc, char **argv)
 		return usage();
 #ifdef ELECTION_MUTANTS
 	if (!arguments.options.trace)
-		return rules_check(arguments.rule, arguments.first, arguments.last);
+		return rules_check(arguments.rule, arguments.first, arguments.last,
+				   arguments.options.nodes);
 	if (!rules_leave_out(arguments.rule))
 		return usage();
 #else

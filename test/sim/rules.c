@@ -16,6 +16,7 @@ unsigned int election_mutant;
 static const struct {
 	const char *name;
 	uint64_t seed;
+	unsigned int nodes; /* 0: by the seed */
 } rules[] = {
 	[RULE_LEASE] = {"LEASE", 1},
 	[RULE_CORROBORATION] = {"CORROBORATION", 1},
@@ -43,9 +44,9 @@ static const struct {
 _Static_assert(sizeof(rules) / sizeof(rules[0]) == RULE_COUNT, "a rule without a seed");
 
 /* The first seed in the range that fails without the rule; 0 none. */
-static uint64_t search(unsigned int rule, uint64_t first, uint64_t last)
+static uint64_t search(unsigned int rule, uint64_t first, uint64_t last, unsigned int nodes)
 {
-	const struct sim_options options = {.quiet = true};
+	const struct sim_options options = {.quiet = true, .nodes = nodes};
 	char failure[SIM_FAILURE];
 	bool held = true;
 
@@ -61,7 +62,7 @@ static uint64_t search(unsigned int rule, uint64_t first, uint64_t last)
 	return held ? 0 : first - 1;
 }
 
-int rules_check(const char *only, uint64_t first, uint64_t last)
+int rules_check(const char *only, uint64_t first, uint64_t last, unsigned int nodes)
 {
 	unsigned int unnoticed = 0;
 
@@ -69,7 +70,8 @@ int rules_check(const char *only, uint64_t first, uint64_t last)
 		if (only != NULL && strcmp(only, rules[rule].name) != 0)
 			continue;
 		if (search(rule, first != 0 ? first : rules[rule].seed,
-			   first != 0 ? last : rules[rule].seed) == 0)
+			   first != 0 ? last : rules[rule].seed,
+			   first != 0 ? nodes : rules[rule].nodes) == 0)
 			unnoticed++;
 	}
 	printf("%u rules can be left out unnoticed\n", unnoticed);

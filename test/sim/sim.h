@@ -14,6 +14,7 @@
 
 #define SIM_NODES   64
 #define SIM_VIPS    16
+#define SIM_FAULTS  6 /* of one schedule, at most */
 #define SIM_SENT    4096
 #define SIM_QUEUE   1024 /* frames that wait for a paused thread */
 #define SIM_FAILURE 320
@@ -119,6 +120,7 @@ enum sim_fault_type {
 	FAULT_DRAIN,
 	FAULT_LEAVE,
 	FAULT_GATEWAY,
+	FAULT_DEAF,	  /* a node's receiver or transmitter is dead */
 	FAULT_BURST,	  /* all frames are lost for a moment */
 	FAULT_MANAGEMENT, /* one node's management path */
 	FAULT_WITHDRAW,	  /* a VIP is in the plan of some or none */
@@ -148,8 +150,8 @@ struct sim {
 
 	size_t node_count, vip_count;
 	struct sim_node nodes[SIM_NODES];
-	uint64_t owns[SIM_VIPS]; /* bit per node whose worker answers while leased */
-	struct sim_plan plans[2];
+	uint64_t owns[SIM_VIPS];	       /* bit per node whose worker answers while leased */
+	struct sim_plan plans[SIM_FAULTS + 1]; /* one after the other */
 	unsigned int plan;
 	uint64_t interval, hold;
 	uint8_t multiplier;
@@ -177,9 +179,9 @@ struct sim {
 	uint64_t dual_since[SIM_VIPS];
 	uint64_t ownerless_since[SIM_VIPS];
 	uint64_t claims[SIM_VIPS][8]; /* times of the last claims */
-	bool had_owner[SIM_VIPS];
 	uint64_t crash_vips[SIM_NODES];
-	uint64_t heal_dual; /* VIPs with two answerers when a partition healed */
+	unsigned int taken[SIM_VIPS]; /* claims without an offer since the last crash */
+	uint64_t heal_dual;	      /* VIPs with two answerers when a partition healed */
 	uint64_t healed_ns;
 };
 
@@ -236,7 +238,7 @@ void check_disturbed(struct sim *sim, int change);
  * rules.c, in the mutation check alone: every rule, or only the one named, with its kept seed or,
  * when first is not 0, with those of the range until one fails. Returns the exit status.
  */
-int rules_check(const char *only, uint64_t first, uint64_t last);
+int rules_check(const char *only, uint64_t first, uint64_t last, unsigned int nodes);
 bool rules_leave_out(const char *name); /* from now on; false: there is none of that name */
 
 #endif
