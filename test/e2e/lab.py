@@ -26,8 +26,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 SUBNET4 = ipaddress.ip_network("192.0.2.0/24")
 SUBNET6 = ipaddress.ip_network("2001:db8::/64")
-MANAGEMENT = {"IPv4": ipaddress.ip_network("10.0.0.0/24"),
-              "IPv6": ipaddress.ip_network("fd00:10::/64")}
+MANAGEMENT = {"IPv4": ipaddress.ip_network("10.0.1.0/24"),
+              "IPv6": ipaddress.ip_network("fd00:11::/64")}
 MANAGEMENT_PORT = 4226
 POOL = ["192.0.2.100-192.0.2.131", "2001:db8::100-2001:db8::11f"]
 GATEWAYS = ("192.0.2.1", "2001:db8::1")
@@ -402,7 +402,7 @@ class Lab:
 
     def __init__(self, build, front_ends=3, workers=1, services=(Service(),), interval="20ms",
                  multiplier=3, hold="2s", gateways=True, management=False, environment=None,
-                 wrapper=()):
+                 wrapper=(), label=""):
         self.vipgate = find_vipgate(build) if build else None
         self.interval, self.multiplier, self.hold = interval, multiplier, hold
         self.gateways = gateways
@@ -411,7 +411,7 @@ class Lab:
         self.environment = dict(environment or {})
         self.wrapper = list(wrapper)
         self.services = list(services)
-        self.prefix = "vg%d-" % os.getpid()
+        self.prefix = "vg%d-%s" % (os.getpid(), label)      # labels tell a process's labs apart
         self.switch = self.prefix + "switch"
         self.client = self.prefix + "client"
         self.namespaces = []
@@ -474,6 +474,10 @@ class Lab:
             self.ip(node.netns, "link set eth2 up",
                      "addr add %s/24 dev eth2" % node.management["IPv4"],
                      "addr add %s/64 dev eth2 nodad" % node.management["IPv6"])
+            # As on most machines the default route leads there: the kernel has a way to everybody
+            # also when the front-end network is gone, and so a reason to answer.
+            self.ip(node.netns, *("route add default via %s dev eth2" % net[1]
+                                  for net in MANAGEMENT.values()))
 
     def cut(self, pairs, ethertype=None):
         """Drops at the switch what goes from one node to another, for each pair (from, to): all of
@@ -709,17 +713,18 @@ def exit_on_signals():
 
 class Asker(threading.Thread):
     """Asks for addresses from the client, all the time: an ARP request or an NS for each of them
-    every `interval` seconds, until closed. Never looks at the answers."""
+    every `interval` seconds, until closed. Never looks at the answers. With `mac` and `sources` (v4,
+    v6) it asks as a stranger on the client's cable, and the client's own cache learns nothing."""
 
-    def __init__(self, lab, addresses, interval=0.002):
+    def __init__(self, lab, addresses, interval=0.002, mac=None, sources=CLIENT):
         super().__init__(daemon=True)
         self.interval = interval
         self.ending = threading.Event()
         with in_namespace(lab.client):
             self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
             self.socket.bind(("eth0", 0))
-        mac = self.socket.getsockname()[4]
-        self.frames = [ask_frame(mac, address) for address in addresses]
+        mac = mac or self.socket.getsockname()[4]
+        self.frames = [ask_frame(mac, address, sources) for address in addresses]
         self.start()
 
     def run(self):
@@ -734,10 +739,10 @@ class Asker(threading.Thread):
         self.socket.close()
 
 
-def ask_frame(mac, address):
+def ask_frame(mac, address, sources=CLIENT):
     """The client's ARP request or multicast NS for an address."""
     target = ipaddress.ip_address(address)
-    source = ipaddress.ip_address(CLIENT[target.version == 6])
+    source = ipaddress.ip_address(sources[target.version == 6])
     if target.version == 4:
         return b"\xff" * 6 + mac + bytes.fromhex("08060001080006040001") + mac + source.packed + \
             bytes(6) + target.packed

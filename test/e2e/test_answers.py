@@ -133,21 +133,29 @@ def test_an_on_link_client_never_spoken_with_gets_its_syn_ack(lab, wire):
                 assert seen.source in allowed or seen.source.startswith("fe80:"), seen
 
 
-def test_every_node_has_every_vip_on_lo_and_says_nothing_about_it(lab, wire):
+@pytest.mark.parametrize("arp_announce", [2, 0])
+def test_every_node_has_every_vip_on_lo_and_says_nothing_about_it(lab, wire, arp_announce):
+    """With arp_announce=0 the kernel does say something, and vipgate must not let it out."""
     owners = lab.owners()
     for node in lab.nodes:
         have = {info["local"] for dev in json.loads(node.exec("ip", "-j", "addr", "show", "lo")
                                                      .stdout) for info in dev["addr_info"]}
         assert set(owners) <= have, node.name
     # Make each kernel ask for somebody unknown with each VIP as its source address.
+    sysctl = "/proc/sys/net/ipv4/conf/vip0/arp_announce"
     for node in lab.nodes:
         for address in owners:
             unknown = "192.0.2.250" if version(address) == 4 else "2001:db8::250"
+            node.exec("sh", "-c", "echo %d >%s" % (arp_announce, sysctl))
             node.exec("ping", "-c", "1", "-W", "0.1", "-I", address, unknown, check=False)
-    asked = [seen for seen in wire() if seen.target in ("192.0.2.250", "2001:db8::250")]
-    assert {(seen.sender, seen.kind) for seen in asked} == \
-        {(node.name, kind) for node in lab.nodes for kind in ("arp-request", "ns")}
-    assert [seen for seen in asked if seen.source in owners] == []
+        node.exec("sh", "-c", "echo 2 >" + sysctl)
+
+    def asked():
+        return [seen for seen in wire() if seen.target in ("192.0.2.250", "2001:db8::250")]
+    lab_module.wait_for("every kernel to ask", lambda: {
+        (seen.sender, seen.kind) for seen in asked()} == {
+            (node.name, kind) for node in lab.nodes for kind in ("arp-request", "ns")}, 2)
+    assert [seen for seen in asked() if seen.source in owners] == []
 
 
 def test_a_vip_is_announced_again_and_again_after_it_was_taken(lab, wire):
