@@ -11,6 +11,8 @@ packages_demo=(python3 iproute2 ethtool procps nginx dnsmasq-base)
 # The suites, beside the above.
 packages_test=(python3-pytest python3-scapy arping ndisc6 iputils-ping tcpdump nftables dpdk clang
 	clang-format llvm libclang-rt-14-dev binutils git)
+# The failover bench: its peer and its plots, beside those to build and of the scene.
+packages_bench=(keepalived gnuplot-nox)
 
 # Installs those of the named packages that are missing. Starts none of the services among them.
 install_packages() {

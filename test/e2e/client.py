@@ -21,7 +21,7 @@ import sys
 import time
 
 LINGER_RESET = struct.pack("ii", 1, 0)
-GAP = 0.010             # a hole this long between two answers is kept
+GAP = 0.010             # a hole this long between two answers is kept, unless told otherwise
 MILLISECOND = 0.001
 
 
@@ -40,13 +40,15 @@ class Client:
     """One epoll loop. Probes and requests start on a fixed grid of time, whatever becomes of the
     ones before (no coordinated omission); each ends by an answer, an error or its deadline."""
 
-    def __init__(self, targets, probe_interval, request_interval, probe_timeout, request_timeout):
+    def __init__(self, targets, probe_interval, request_interval, probe_timeout, request_timeout,
+                 gap=GAP):
         self.targets = targets
         self.names = [sockaddr[0] for _, sockaddr in targets]
         self.probe_interval = probe_interval / len(targets)
         self.request_interval = request_interval
         self.probe_timeout = probe_timeout
         self.request_timeout = request_timeout
+        self.gap = gap
         self.poll = select.epoll()
         self.open = {}
         self.deadlines = {False: collections.deque(), True: collections.deque()}
@@ -115,7 +117,7 @@ class Client:
         self.answers[target] += 1
         before = self.last_answer[target]
         self.last_answer[target] = now
-        if before is not None and now - before > GAP and now >= self.marked:
+        if before is not None and now - before > self.gap and now >= self.marked:
             self.gaps.append((round(before, 6), round(now, 6), target))
 
     def progress(self, connection, now):
@@ -204,7 +206,7 @@ class Client:
 
     def report(self):
         """The record: each request as [started, ended, address, node that served or null, error or
-        null], each gap of more than 10 ms between two answered probes as [last answer, next answer,
+        null], each gap of more than --gap between two answered probes as [last answer, next answer,
         address], the probes sent and answered, requests still open, and how late the loop was."""
         names = self.names
         return {
@@ -237,12 +239,14 @@ def main():
     parser.add_argument("--request-interval", type=float, default=0.004,
                         help="seconds between two requests; 0: none")
     parser.add_argument("--request-timeout", type=float, default=0.5)
+    parser.add_argument("--gap", type=float, default=GAP,
+                        help="seconds between two answered probes that are worth a note")
     arguments = parser.parse_args()
     targets = [target for name in arguments.address or [arguments.name]
                for target in resolve(name, arguments.port)]
     print(json.dumps({"addresses": [sockaddr[0] for _, sockaddr in targets]}), flush=True)
     Client(targets, arguments.probe_interval, arguments.request_interval,
-           arguments.probe_timeout, arguments.request_timeout).run()
+           arguments.probe_timeout, arguments.request_timeout, arguments.gap).run()
 
 
 if __name__ == "__main__":
