@@ -2,6 +2,8 @@
 /* The turns of the daemon, what else its loop hears of, and its end. */
 #include "daemon_internal.h"
 
+#include <errno.h>
+#include <net/if.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,6 +114,40 @@ void daemon_on_link(void *arg, const char *netdev, bool up)
 	}
 }
 
+static void leave(struct daemon *daemon, const char *why)
+{
+	const uint64_t wanted = LEAVE_INTERVALS * daemon->config->heartbeat_interval_ns;
+	const uint64_t limit_ns = wanted > LEAVE_MIN_NS ? wanted : LEAVE_MIN_NS;
+	const struct timeval limit = {.tv_sec = (time_t)(limit_ns / 1000000000),
+				      .tv_usec = (suseconds_t)(limit_ns % 1000000000 / 1000)};
+
+	if (daemon->leaving) {
+		log_warning("%s again: stopping at once", why);
+		loop_stop(daemon->loop);
+		return;
+	}
+	log_info("%s: leaving", why);
+	notify_send("STOPPING=1");
+	daemon->leaving = true;
+	event_add(daemon->deadline, &limit);
+	for (size_t i = 0; i < daemon->group_count; i++)
+		group_leave(daemon->groups[i], loop_now_ns());
+}
+
+/* Without its kernel port a node would answer for VIPs that nobody serves. */
+static void check_kernel_ports(struct daemon *daemon)
+{
+	for (size_t i = 0; i < daemon->group_count && !daemon->leaving; i++) {
+		if (if_nametoindex(daemon->kernel_ports[i]) != 0 || errno != ENODEV)
+			continue;
+		log_error("%s was removed by somebody, nothing reaches the kernel any more: this "
+			  "node stops",
+			  daemon->kernel_ports[i]);
+		daemon->failed = true;
+		leave(daemon, daemon->kernel_ports[i]);
+	}
+}
+
 void daemon_on_netlink(evutil_socket_t fd, short what, void *arg)
 {
 	struct daemon *daemon = arg;
@@ -119,6 +155,7 @@ void daemon_on_netlink(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	hostnet_process(daemon->hostnet);
+	check_kernel_ports(daemon);
 	daemon_on_turn(daemon); /* a link that went down is told at once */
 }
 
@@ -169,26 +206,6 @@ void daemon_on_deadline(evutil_socket_t fd, short what, void *arg)
 }
 
 /* ---- signals ---- */
-
-static void leave(struct daemon *daemon, const char *signal_name)
-{
-	const uint64_t wanted = LEAVE_INTERVALS * daemon->config->heartbeat_interval_ns;
-	const uint64_t limit_ns = wanted > LEAVE_MIN_NS ? wanted : LEAVE_MIN_NS;
-	const struct timeval limit = {.tv_sec = (time_t)(limit_ns / 1000000000),
-				      .tv_usec = (suseconds_t)(limit_ns % 1000000000 / 1000)};
-
-	if (daemon->leaving) {
-		log_warning("%s again: stopping at once", signal_name);
-		loop_stop(daemon->loop);
-		return;
-	}
-	log_info("%s: leaving", signal_name);
-	notify_send("STOPPING=1");
-	daemon->leaving = true;
-	event_add(daemon->deadline, &limit);
-	for (size_t i = 0; i < daemon->group_count; i++)
-		group_leave(daemon->groups[i], loop_now_ns());
-}
 
 void daemon_on_signal(evutil_socket_t fd, short what, void *arg)
 {

@@ -223,6 +223,17 @@ def test_drain_moves_all_vips_away_and_undrain_brings_them_back(lab, load):
     assert failed == [], "planned moves cost requests"
 
 
+def test_a_node_whose_kernel_port_is_removed_stops_and_hands_over(lab):
+    node = lab.nodes[1]
+    before = lab.owners()
+    node.exec("ip", "link", "del", "vip0")
+    assert node.daemon.wait(10) == 1, node.log_tail()
+    others = [other for other in lab.nodes if other is not node]
+    lab.wait_moved([a for a, owner in before.items() if owner == node.name], others)
+    node.start()
+    assert lab.wait_as_planned(30) == before
+
+
 def test_all_daemons_restarted_the_vips_are_where_they_were(lab):
     before = lab.owners()
     for node in lab.nodes:
