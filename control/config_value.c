@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysinfo.h>
+#include <unistd.h>
 
 #include "config_read.h"
 #include "text_file.h"
@@ -107,6 +108,7 @@ CONFIG_READER(config_read_memory)
 {
 	static const char *const mebi[] = {"M", "Mi", "MB", "MiB"};
 	static const char *const gibi[] = {"G", "Gi", "GB", "GiB"};
+	uint64_t there = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) >> 20;
 	char expected[96];
 	uint64_t value = 0;
 	char *end = NULL;
@@ -123,12 +125,16 @@ CONFIG_READER(config_read_memory)
 			else if (strcmp(end, gibi[i]) == 0)
 				value = number * 1024;
 	}
-	if (value >= field->min && value <= field->max) {
+	if (value >= field->min && value <= field->max && value <= there) {
 		*(unsigned int *)out = (unsigned int)value;
 		return;
 	}
-	snprintf(expected, sizeof(expected), "a size in MiB from %" PRIu64 " to %" PRIu64,
-		 field->min, field->max);
+	if (value > there && value <= field->max)
+		snprintf(expected, sizeof(expected),
+			 "at most the %" PRIu64 " MiB that this machine has", there);
+	else
+		snprintf(expected, sizeof(expected), "a size in MiB from %" PRIu64 " to %" PRIu64,
+			 field->min, field->max);
 	tree_complain(reader, field, node, expected);
 }
 

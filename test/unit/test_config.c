@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* vipgate.yaml: its defaults, and what each mistake in it is answered with. */
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -379,6 +380,20 @@ static void a_cpu_that_is_not_there_is_an_error(void **state)
 	assert_string_equal(problems, expected);
 }
 
+static void memory_that_is_not_there_is_an_error(void **state)
+{
+	char problems[512], expected[512];
+	uint64_t mib = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) >> 20;
+
+	(void)state;
+	snprintf(expected, sizeof(expected),
+		 "dir/c.yaml:5:21: error: memory: found \"1024G\", expected at most the "
+		 "%" PRIu64 " MiB that this machine has\n",
+		 mib);
+	assert_null(parse(BASE "dataplane: {memory: 1024G}\n", problems, sizeof(problems)));
+	assert_string_equal(problems, expected);
+}
+
 static void what_is_only_doubtful_is_a_warning(void **state)
 {
 	static const struct {
@@ -619,6 +634,7 @@ int main(void)
 		cmocka_unit_test(a_mistake_is_named_with_its_place),
 		cmocka_unit_test(a_mistake_in_an_interface_is_named_with_its_place),
 		cmocka_unit_test(a_cpu_that_is_not_there_is_an_error),
+		cmocka_unit_test(memory_that_is_not_there_is_an_error),
 		cmocka_unit_test(what_is_only_doubtful_is_a_warning),
 		cmocka_unit_test_setup_teardown(keys_are_read_from_their_file, enter_directory,
 						leave_directory),
