@@ -7,6 +7,7 @@
 
 #include "config.h"
 #include "daemon.h"
+#include "derive.h"
 #include "generation.h"
 #include "state_file.h"
 #include "table.h"
@@ -96,9 +97,11 @@ static bool has_result(const struct ipam_result *allocations, const struct objec
 	return false;
 }
 
-/* What is legal and yet hardly meant: Services that are left alone, VIPs that nobody may hold. */
-static void hints_print(const struct generation *generation, const char *source)
+/* What is legal and yet hardly meant: Services that are left alone, classes that are nowhere, VIPs
+ * that nobody may hold. */
+static void hints_print(const struct generation *generation, const struct config *config)
 {
+	const char *source = config->source_file;
 	const struct object_set *set = generation->set;
 
 	for (size_t i = 0; i < set->service_count; i++) {
@@ -112,6 +115,19 @@ static void hints_print(const struct generation *generation, const char *source)
 				"default\n",
 				source, where->line, where->column, service->meta.namespace,
 				service->meta.name);
+	}
+	for (size_t i = 0; i < set->class_count; i++) {
+		const struct object_class *class = &set->classes[i];
+		bool here = false;
+
+		for (size_t j = 0; j < config->interface_count; j++)
+			here |= derive_class_on_interface(class, config->interfaces[j].name);
+		if (!here)
+			fprintf(stderr,
+				"%s:%u:%u: warning: class %s is on no interface of this node: "
+				"none of the configuration is in its spec.l2.interfaces\n",
+				source, class->meta.where.line, class->meta.where.column,
+				class->meta.name);
 	}
 	for (size_t i = 0; i < generation->allocations->vip_count; i++) {
 		const struct ipam_vip *vip = &generation->allocations->vips[i];
@@ -142,7 +158,7 @@ static int check_objects(const struct config *config)
 		if (!generation_has_node(generation, config->node))
 			fprintf(stderr, "%s: warning: no Node %s: this node will hold no VIP\n",
 				config->source_file, config->node);
-		hints_print(generation, config->source_file);
+		hints_print(generation, config);
 		plan_print(generation);
 	}
 	problems_fini(&problems);

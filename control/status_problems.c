@@ -8,12 +8,14 @@
 
 #include "controller.h"
 #include "daemon.h"
+#include "derive.h"
 #include "generation.h"
 #include "group.h"
 #include "keeper.h"
 #include "loop.h"
 
-#define RECENT_NS UINT64_C(60000000000)
+#define RECENT_NS	   UINT64_C(60000000000)
+#define MANAGEMENT_LATE_NS UINT64_C(2000000000) /* longer than it takes to be found */
 
 /* Both are taken over: what is wrong, and what to do about it. */
 static void add(json_t *list, json_t *text, const char *advice)
@@ -22,14 +24,40 @@ static void add(json_t *list, json_t *text, const char *advice)
 }
 
 struct heard {
-	size_t live;
+	uint64_t now_ns;
+	size_t live, management, both; /* who is heard lately: on the front, there, on both */
 };
 
-static void count_live(void *arg, const struct election_peer_view *peer)
+static void count_heard(void *arg, const struct election_peer_view *peer)
 {
 	struct heard *heard = arg;
+	const uint64_t at_ns = peer->heard_ns[HEARTBEAT_MANAGEMENT];
+	const bool management = at_ns != 0 && heard->now_ns - at_ns < MANAGEMENT_LATE_NS;
 
 	heard->live += peer->live;
+	heard->management += management;
+	heard->both += peer->live && management;
+}
+
+static void management_problems(const struct daemon *daemon, size_t i, const struct heard *heard,
+				json_t *list)
+{
+	const struct config_interface *interface = &daemon->config->interfaces[i];
+
+	if (daemon->mgmt == NULL)
+		return;
+	if (heard->both < heard->live)
+		add(list,
+		    json_sprintf("interface %s: %zu of %zu peers are not heard on the management "
+				 "path",
+				 interface->name, heard->live - heard->both, heard->live),
+		    "check that UDP to the port of heartbeat.management passes, and the addresses "
+		    "of the Nodes");
+	if (heard->both < heard->management)
+		add(list,
+		    json_sprintf("interface %s: %zu peers are heard on the management path alone",
+				 interface->name, heard->management - heard->both),
+		    "check that EtherType 0x88B5 passes the switch");
 }
 
 static void interface_problems(const struct daemon *daemon, size_t i, json_t *list)
@@ -39,12 +67,12 @@ static void interface_problems(const struct daemon *daemon, size_t i, json_t *li
 	const struct election *election = group_election(daemon->groups[i]);
 	struct group_counters counters;
 	struct election_view view;
-	struct heard heard = {0};
 	uint64_t now = loop_now_ns(), rose = daemon->bad_checksum_rose_ns[i];
+	struct heard heard = {.now_ns = now};
 
 	group_counters(daemon->groups[i], &counters);
 	election_view(election, &view);
-	election_peers(election, count_live, &heard);
+	election_peers(election, count_heard, &heard);
 	if (!counters.link_up)
 		add(list,
 		    json_sprintf("interface %s: the link of %s is down", interface->name,
@@ -63,6 +91,7 @@ static void interface_problems(const struct daemon *daemon, size_t i, json_t *li
 				 interface->group),
 		    "check that EtherType 0x88B5 passes the switch and that all nodes have the "
 		    "same key");
+	management_problems(daemon, i, &heard, list);
 	if (counters.twins > 0)
 		add(list,
 		    json_sprintf("group %s: two machines have one node name", interface->group),
@@ -73,6 +102,16 @@ static void interface_problems(const struct daemon *daemon, size_t i, json_t *li
 				 "of %s sends partial checksums",
 				 interface->name, daemon->info[i].netdev),
 		    "ethtool -K <far end> tx off");
+}
+
+/* Whether this node has an interface that a class is on. */
+static bool class_is_here(const struct daemon *daemon, const struct object_class *class)
+{
+	for (size_t i = 0; i < daemon->config->interface_count; i++) {
+		if (derive_class_on_interface(class, daemon->config->interfaces[i].name))
+			return true;
+	}
+	return false;
 }
 
 static void service_problems(const struct daemon *daemon, json_t *list)
@@ -91,7 +130,13 @@ static void service_problems(const struct daemon *daemon, json_t *list)
 					 meta->namespace, meta->name, got->ingress_count,
 					 got->wanted, got->class->meta.name),
 			    "enlarge the pool of the class or lower the count");
-		if (!controller_service_healthy(daemon->controller, got->service))
+		if (!class_is_here(daemon, got->class))
+			add(list,
+			    json_sprintf("service %s/%s: class %s is on no interface of this node",
+					 meta->namespace, meta->name, got->class->meta.name),
+			    "compare spec.l2.interfaces of the class with the configuration's "
+			    "interfaces");
+		else if (!controller_service_healthy(daemon->controller, got->service))
 			add(list,
 			    json_sprintf("service %s/%s: the ingress on this node does not answer",
 					 meta->namespace, meta->name),
