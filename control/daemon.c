@@ -178,6 +178,13 @@ struct event *daemon_watch_fd(struct daemon *daemon, int fd, event_callback_fn h
 	return event;
 }
 
+static void note_rise(uint64_t value, uint64_t *seen, uint64_t *rose_ns)
+{
+	if (value > *seen)
+		*rose_ns = loop_now_ns();
+	*seen = value;
+}
+
 void daemon_on_second(evutil_socket_t fd, short what, void *arg)
 {
 	struct daemon *daemon = arg;
@@ -187,11 +194,18 @@ void daemon_on_second(evutil_socket_t fd, short what, void *arg)
 	hostnet_repair(daemon->hostnet);
 	for (size_t i = 0; i < daemon->group_count; i++) {
 		struct dataplane_counters counters;
+		struct group_counters group;
+		struct auth_counters auth;
 
 		dataplane_counters(daemon->dataplane, i, &counters);
-		if (counters.drops[DROP_BAD_CHECKSUM] > daemon->bad_checksum[i])
-			daemon->bad_checksum_rose_ns[i] = loop_now_ns();
-		daemon->bad_checksum[i] = counters.drops[DROP_BAD_CHECKSUM];
+		group_counters(daemon->groups[i], &group);
+		auth_counters(group_auth(daemon->groups[i]), &auth);
+		note_rise(counters.drops[DROP_BAD_CHECKSUM], &daemon->bad_checksum[i],
+			  &daemon->bad_checksum_rose_ns[i]);
+		note_rise(group.twins, &daemon->twins[i], &daemon->twins_rose_ns[i]);
+		for (size_t j = 0; j < AUTH_REJECT_COUNT; j++)
+			note_rise(auth.rejected[j], &daemon->rejected[i][j],
+				  &daemon->rejected_rose_ns[i][j]);
 	}
 }
 

@@ -8,6 +8,7 @@
 
 #include "dataplane.h"
 
+#include "auth.h"
 #include "config.h"
 #include "name.h"
 
@@ -53,6 +54,9 @@ struct daemon {
 	/* lately seen counters, for problems that only a rising one shows */
 	uint64_t bad_checksum[DATAPLANE_MAX_INTERFACES];
 	uint64_t bad_checksum_rose_ns[DATAPLANE_MAX_INTERFACES];
+	uint64_t rejected[DATAPLANE_MAX_INTERFACES][AUTH_REJECT_COUNT];
+	uint64_t rejected_rose_ns[DATAPLANE_MAX_INTERFACES][AUTH_REJECT_COUNT];
+	uint64_t twins[DATAPLANE_MAX_INTERFACES], twins_rose_ns[DATAPLANE_MAX_INTERFACES];
 };
 
 /* Exit codes of every command. */

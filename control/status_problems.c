@@ -23,6 +23,11 @@ static void add(json_t *list, json_t *text, const char *advice)
 	json_array_append_new(list, json_pack("{s:o, s:s}", "text", text, "advice", advice));
 }
 
+static bool is_recent(uint64_t at_ns)
+{
+	return at_ns != 0 && loop_now_ns() - at_ns < RECENT_NS;
+}
+
 struct heard {
 	uint64_t now_ns;
 	size_t live, management, both; /* who is heard lately: on the front, there, on both */
@@ -67,7 +72,7 @@ static void interface_problems(const struct daemon *daemon, size_t i, json_t *li
 	const struct election *election = group_election(daemon->groups[i]);
 	struct group_counters counters;
 	struct election_view view;
-	uint64_t now = loop_now_ns(), rose = daemon->bad_checksum_rose_ns[i];
+	uint64_t now = loop_now_ns();
 	struct heard heard = {.now_ns = now};
 
 	group_counters(daemon->groups[i], &counters);
@@ -92,11 +97,21 @@ static void interface_problems(const struct daemon *daemon, size_t i, json_t *li
 		    "check that EtherType 0x88B5 passes the switch and that all nodes have the "
 		    "same key");
 	management_problems(daemon, i, &heard, list);
-	if (counters.twins > 0)
+	if (is_recent(daemon->rejected_rose_ns[i][AUTH_REJECT_SIGNATURE]))
+		add(list,
+		    json_sprintf("group %s: heartbeats arrive that no key of this node has signed",
+				 interface->group),
+		    "compare the key files of all nodes of the group");
+	if (is_recent(daemon->rejected_rose_ns[i][AUTH_REJECT_DUPLICATE]))
+		add(list,
+		    json_sprintf("group %s: another machine calls itself %s", interface->group,
+				 daemon->config->node),
+		    "rename one of them");
+	if (is_recent(daemon->twins_rose_ns[i]))
 		add(list,
 		    json_sprintf("group %s: two machines have one node name", interface->group),
 		    "rename one of them");
-	if (rose != 0 && now - rose < RECENT_NS && daemon->info[i].netdev[0] != '\0')
+	if (is_recent(daemon->bad_checksum_rose_ns[i]) && daemon->info[i].netdev[0] != '\0')
 		add(list,
 		    json_sprintf("interface %s: packets arrive with wrong checksums: the far end "
 				 "of %s sends partial checksums",

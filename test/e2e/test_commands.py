@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The commands and the HTTP server of a daemon at work."""
 
+import os
+
 import lab as lab_module
 
 
@@ -90,3 +92,33 @@ def test_a_starting_node_is_not_ready_and_then_is(lab):
     lab_module.wait_for("readiness", ready, 20)
     assert seen[0] == 503, "ready before it joined: %s" % seen
     lab.wait_as_planned(30)
+
+
+def test_status_names_a_wrong_key_and_a_name_used_twice(lab):
+    first, _, last = lab.nodes
+    right = last.config_text()
+    key = os.path.join(last.directory, "other.key")
+    with open(key, "w", encoding="ascii",
+              opener=lambda path, flags: os.open(path, flags, 0o600)) as out:
+        out.write("5a" * 32 + "\n")
+
+    def restart(text):
+        assert last.stop() == 0
+        last.config_text = lambda: text
+        last.start()
+
+    def problems(node):
+        return "\n".join(problem["text"] for problem in node.ask("status")["problems"])
+    try:
+        restart(right.replace(os.path.join(lab.directory, "heartbeat.key"), key))
+        lab_module.wait_for("the wrong key to be named", lambda: all(
+            "no key of this node has signed" in problems(node) for node in lab.nodes), 20)
+        restart(right.replace("node: fe-3", "node: fe-2"))
+        lab_module.wait_for("the name to be named", lambda: all(
+            "another machine calls itself fe-2" in problems(node) for node in lab.nodes[1:]), 20)
+        lab_module.wait_for("the twins to be named", lambda: (
+            "two machines have one node name" in problems(first)), 20)
+    finally:
+        restart(right)
+        del last.config_text
+    lab.wait_as_planned(60)
