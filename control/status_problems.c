@@ -15,6 +15,7 @@
 #include "loop.h"
 
 #define RECENT_NS	   UINT64_C(60000000000)
+#define NOW_NS		   UINT64_C(5000000000) /* for what comes many times a second */
 #define MANAGEMENT_LATE_NS UINT64_C(2000000000) /* longer than it takes to be found */
 
 /* Both are taken over: what is wrong, and what to do about it. */
@@ -23,9 +24,9 @@ static void add(json_t *list, json_t *text, const char *advice)
 	json_array_append_new(list, json_pack("{s:o, s:s}", "text", text, "advice", advice));
 }
 
-static bool is_recent(uint64_t at_ns)
+static bool is_recent(uint64_t at_ns, uint64_t recent_ns)
 {
-	return at_ns != 0 && loop_now_ns() - at_ns < RECENT_NS;
+	return at_ns != 0 && loop_now_ns() - at_ns < recent_ns;
 }
 
 struct heard {
@@ -97,21 +98,22 @@ static void interface_problems(const struct daemon *daemon, size_t i, json_t *li
 		    "check that EtherType 0x88B5 passes the switch and that all nodes have the "
 		    "same key");
 	management_problems(daemon, i, &heard, list);
-	if (is_recent(daemon->rejected_rose_ns[i][AUTH_REJECT_SIGNATURE]))
+	if (is_recent(daemon->rejected_rose_ns[i][AUTH_REJECT_SIGNATURE], NOW_NS))
 		add(list,
 		    json_sprintf("group %s: heartbeats arrive that no key of this node has signed",
 				 interface->group),
 		    "compare the key files of all nodes of the group");
-	if (is_recent(daemon->rejected_rose_ns[i][AUTH_REJECT_DUPLICATE]))
+	if (is_recent(daemon->rejected_rose_ns[i][AUTH_REJECT_DUPLICATE], NOW_NS))
 		add(list,
 		    json_sprintf("group %s: another machine calls itself %s", interface->group,
 				 daemon->config->node),
 		    "rename one of them");
-	if (is_recent(daemon->twins_rose_ns[i]))
+	if (is_recent(daemon->twins_rose_ns[i], RECENT_NS))
 		add(list,
 		    json_sprintf("group %s: two machines have one node name", interface->group),
 		    "rename one of them");
-	if (is_recent(daemon->bad_checksum_rose_ns[i]) && daemon->info[i].netdev[0] != '\0')
+	if (is_recent(daemon->bad_checksum_rose_ns[i], RECENT_NS) &&
+	    daemon->info[i].netdev[0] != '\0')
 		add(list,
 		    json_sprintf("interface %s: packets arrive with wrong checksums: the far end "
 				 "of %s sends partial checksums",

@@ -122,3 +122,5 @@ def test_status_names_a_wrong_key_and_a_name_used_twice(lab):
         restart(right)
         del last.config_text
     lab.wait_as_planned(60)
+    lab_module.wait_for("the problems to be over", lambda: not any(
+        problems(node) for node in lab.nodes), 90)
