@@ -15,8 +15,9 @@
 #include "loop.h"
 
 #define RECENT_NS	   UINT64_C(60000000000)
-#define NOW_NS		   UINT64_C(5000000000) /* for what comes many times a second */
-#define MANAGEMENT_LATE_NS UINT64_C(2000000000) /* longer than it takes to be found */
+#define NOW_NS		   UINT64_C(5000000000)	 /* for what comes many times a second */
+#define TWINS_NS	   UINT64_C(15000000000) /* told of at most once in 10 s */
+#define MANAGEMENT_LATE_NS UINT64_C(2000000000)	 /* longer than it takes to be found */
 
 /* Both are taken over: what is wrong, and what to do about it. */
 static void add(json_t *list, json_t *text, const char *advice)
@@ -108,7 +109,7 @@ static void interface_problems(const struct daemon *daemon, size_t i, json_t *li
 		    json_sprintf("group %s: another machine calls itself %s", interface->group,
 				 daemon->config->node),
 		    "rename one of them");
-	if (is_recent(daemon->twins_rose_ns[i], RECENT_NS))
+	if (is_recent(daemon->twins_rose_ns[i], TWINS_NS))
 		add(list,
 		    json_sprintf("group %s: two machines have one node name", interface->group),
 		    "rename one of them");
