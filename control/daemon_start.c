@@ -104,7 +104,9 @@ static int dataplane_begin(struct daemon *daemon)
 		.hugepages = config->hugepages,
 		.idle = config->idle,
 		.icmp_echo = config->icmp_echo,
-		.wait_max_ns = config->heartbeat_interval_ns,
+		/* A turn counts silence only if the worker came round within an interval (rule 1):
+		 * what waking up takes must fit in as well. */
+		.wait_max_ns = config->heartbeat_interval_ns / 4 * 3,
 		.log = on_dataplane_log,
 	};
 	char error[512] = "";

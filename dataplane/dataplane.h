@@ -67,7 +67,7 @@ struct dataplane_config {
 	enum dataplane_hugepages hugepages;
 	enum dataplane_idle idle;
 	bool icmp_echo;
-	uint64_t wait_max_ns; /* longest wait of an idle worker: one heartbeat interval */
+	uint64_t wait_max_ns; /* longest wait of an idle worker: less than a heartbeat interval */
 	/* Called from control's thread only, DPDK's own lines included. message has no newline. */
 	void (*log)(enum dataplane_log_level level, const char *message);
 };
