@@ -83,6 +83,9 @@ void check_own(struct sim *sim, unsigned int index, unsigned int vip,
 		if (!(others >> i & 1) || cause == ELECTION_CAUSE_OFFER || !network_calm(sim) ||
 		    sim->nodes[i].claimed_ns[vip] + one_message(sim) >= sim->now)
 			continue;
+		/* Its last beat said that it is fenced, and the renewal was on its way. */
+		if (sim->nodes[i].renewed_ns + sim->interval + one_message(sim) >= sim->now)
+			continue;
 		sim_fail(sim, "G5: n%u takes v%u (%s) from n%u, which answers for it", index, vip,
 			 election_cause_name(cause), i);
 	}
@@ -338,13 +341,22 @@ void check_after(struct sim *sim)
 	}
 }
 
-/* G3 holds when nothing else happens around the crash. */
+static bool one_plan(const struct sim *sim)
+{
+	for (unsigned int i = 0; i < sim->node_count; i++)
+		if (sim->nodes[i].running && sim->nodes[i].plan != sim->plan)
+			return false;
+	return true;
+}
+
+/* G3 holds when nothing else happens around the crash. A disagreeing candidate adds 3 I. */
 void check_crash_begin(struct sim *sim, unsigned int index)
 {
 	const bool undisturbed = network_calm(sim) && sim->now > sim->fault_ns + SEC &&
 				 sim->loss == 0 && !sim->reorders && node_answers(sim, index);
+	const uint64_t more = one_plan(sim) ? 0 : sim->node_count * 3 * sim->interval;
 
-	sim->fault_ns = sim->now;
+	sim->fault_ns = sim->crashed_ns[index] = sim->now;
 	sim->crash_vips[index] = 0;
 	memset(sim->taken, 0, sizeof(sim->taken));
 	if (!undisturbed)
@@ -357,28 +369,29 @@ void check_crash_begin(struct sim *sim, unsigned int index)
 				sim->crash_vips[index] |= UINT64_C(1) << vip;
 	}
 	if (sim->crash_vips[index] != 0)
-		sim_push(sim, sim->now + (sim->multiplier + 1u) * sim->interval + 10 * MS,
-			 SIM_CHECK_CRASH, index, NULL, sim->now);
+		sim_push(sim, sim->now + (sim->multiplier + 1u) * sim->interval + 10 * MS + more,
+			 SIM_CHECK_CRASH, index, NULL, 0);
 }
 
 void check_crash(struct sim *sim, unsigned int index)
 {
 	const uint64_t mask = answering(sim);
-	bool one_plan = true;
-	const uint64_t crashed = sim->now - (sim->multiplier + 1u) * sim->interval - 10 * MS;
+	const uint64_t crashed = sim->crashed_ns[index];
+	bool agree = one_plan(sim);
 
 	if (sim->fault_ns != crashed || sim->net_ns > crashed)
 		return;
 	/* Rule 6: who is not the first to take it waits for the first, if all have one plan. */
 	for (unsigned int i = 0; i < sim->node_count; i++)
-		if (sim->nodes[i].running &&
-		    (sim->nodes[i].plan != sim->plan || !undisturbed_since(sim, i, crashed - SEC)))
-			one_plan = false;
+		if (sim->nodes[i].running && !undisturbed_since(sim, i, crashed - SEC))
+			agree = false;
 	for (unsigned int vip = 0; vip < sim->vip_count; vip++) {
-		if ((sim->crash_vips[index] >> vip & 1) && (sim->owns[vip] & mask) == 0)
+		if (!(sim->crash_vips[index] >> vip & 1))
+			continue;
+		if ((sim->owns[vip] & mask) == 0)
 			sim_fail(sim, "G3: v%u of the crashed n%u is not replaced in time", vip,
 				 index);
-		else if ((sim->crash_vips[index] >> vip & 1) && sim->taken[vip] > 1 && one_plan)
+		else if (sim->taken[vip] > 1 && agree)
 			sim_fail(sim, "G3: %u nodes take v%u of the crashed n%u", sim->taken[vip],
 				 vip, index);
 	}
@@ -391,8 +404,13 @@ void check_heal_begin(struct sim *sim)
 	sim->heal_dual = 0;
 	sim->healed_ns = sim->now;
 	for (unsigned int vip = 0; vip < sim->vip_count; vip++) {
-		const uint64_t both = sim->owns[vip] & mask;
+		uint64_t both = sim->owns[vip] & mask;
 
+		for (unsigned int i = 0; i < sim->node_count; i++)
+			if (sim->nodes[i].owned_ns[vip] + one_message(sim) + 4 * sim->interval >=
+			    sim->now)
+				both &= ~(UINT64_C(1)
+					  << i); /* an offer that it took, not the cut */
 		if (both & (both - 1))
 			sim->heal_dual |= UINT64_C(1) << vip;
 	}
@@ -409,8 +427,11 @@ void check_heal(struct sim *sim)
 	if (sim->disturbances > 0 || sim->fault_ns > sim->healed_ns || sim->net_ns > sim->healed_ns)
 		return;
 	for (unsigned int vip = 0; vip < sim->vip_count; vip++) {
-		const uint64_t both = sim->owns[vip] & mask;
+		uint64_t both = sim->owns[vip] & mask;
 
+		for (unsigned int i = 0; i < sim->node_count; i++)
+			if (sim->nodes[i].owned_ns[vip] + one_message(sim) >= sim->now)
+				both &= ~(UINT64_C(1) << i); /* it just took an offer */
 		if (both & (both - 1))
 			sim_fail(sim, "G4: v%u has two answerers after the network healed: %llx",
 				 vip, (unsigned long long)both);

@@ -34,22 +34,59 @@ static void plan_shuffle(struct sim *sim, struct sim_plan *plan)
 static const struct {
 	enum sim_fault_type type;
 	unsigned int weight;
+	const char *name;
 } mix[] = {
-	{FAULT_CRASH, 4}, {FAULT_PAUSE, 3},   {FAULT_PAUSE_WORKER, 2}, {FAULT_PAUSE_CONTROL, 2},
-	{FAULT_CUT, 2},	  {FAULT_ONE_WAY, 2}, {FAULT_PARTITION, 4},    {FAULT_LOSS, 1},
-	{FAULT_LINK, 2},  {FAULT_HEALTH, 3},  {FAULT_PLAN, 1},	       {FAULT_DRAIN, 2},
-	{FAULT_LEAVE, 1}, {FAULT_GATEWAY, 1}, {FAULT_BURST, 1},	       {FAULT_MANAGEMENT, 1},
-	{FAULT_DEAF, 2},  {FAULT_UNLIST, 2},  {FAULT_WITHDRAW, 1},     {FAULT_ROTATE, 1},
+	{FAULT_CRASH, 4, "crash"},
+	{FAULT_PAUSE, 3, "pause"},
+	{FAULT_PAUSE_WORKER, 2, "pause-worker"},
+	{FAULT_PAUSE_CONTROL, 2, "pause-control"},
+	{FAULT_CUT, 2, "cut"},
+	{FAULT_ONE_WAY, 2, "one-way"},
+	{FAULT_PARTITION, 4, "partition"},
+	{FAULT_LOSS, 1, "loss"},
+	{FAULT_LINK, 2, "link"},
+	{FAULT_HEALTH, 3, "health"},
+	{FAULT_PLAN, 1, "plan"},
+	{FAULT_DRAIN, 2, "drain"},
+	{FAULT_LEAVE, 1, "leave"},
+	{FAULT_GATEWAY, 1, "gateway"},
+	{FAULT_BURST, 1, "burst"},
+	{FAULT_MANAGEMENT, 1, "management"},
+	{FAULT_DEAF, 2, "deaf"},
+	{FAULT_UNLIST, 2, "unlist"},
+	{FAULT_WITHDRAW, 1, "withdraw"},
+	{FAULT_ROTATE, 1, "rotate"},
 };
+#define MIX (sizeof(mix) / sizeof(mix[0]))
+
+bool fault_parse(const char *names, uint32_t *faults)
+{
+	*faults = 0;
+	while (*names != '\0') {
+		const size_t len = strcspn(names, ",");
+		size_t i = 0;
+
+		while (i < MIX && (strlen(mix[i].name) != len || strncmp(mix[i].name, names, len)))
+			i++;
+		if (i == MIX)
+			return false;
+		*faults |= UINT32_C(1) << mix[i].type;
+		names += len + (names[len] == ',');
+	}
+	return *faults != 0;
+}
 
 static enum sim_fault_type draw(struct sim *sim)
 {
 	unsigned int total = 0, at;
 
-	for (size_t i = 0; i < sizeof(mix) / sizeof(mix[0]); i++)
-		total += mix[i].weight;
+	for (size_t i = 0; i < MIX; i++)
+		if (sim->faults == 0 || (sim->faults >> mix[i].type & 1))
+			total += mix[i].weight;
 	at = (unsigned int)sim_between(sim, 0, total - 1);
 	for (size_t i = 0;; i++) {
+		if (sim->faults != 0 && !(sim->faults >> mix[i].type & 1))
+			continue;
 		if (at < mix[i].weight)
 			return mix[i].type;
 		at -= mix[i].weight;
@@ -121,6 +158,7 @@ void fault_setup(struct sim *sim, const struct sim_options *options)
 	static const uint8_t multipliers[] = {3, 3, 3, 2, 5};
 	static const uint64_t delays[] = {50 * US, 200 * US, 500 * US, 2 * MS};
 
+	sim->faults = options->faults;
 	setup_size(sim, options);
 	sim->interval = 10 * MS;
 	sim->multiplier = multipliers[sim_between(sim, 0, 4)];
@@ -165,6 +203,8 @@ static void pause_node(struct sim *sim, unsigned int index, uint64_t value, bool
 	if (worker) {
 		if (sim->now >= node->worker_until)
 			node->worker_since = sim->now;
+		if (until < node->worker_until)
+			until = node->worker_until; /* of a longer pause that it is in */
 		node->worker_until = node->worker_paused_ns = until;
 		check_ends(sim, index);
 		sim_push(sim, until, SIM_RESUME, index, NULL, 0);
@@ -172,6 +212,8 @@ static void pause_node(struct sim *sim, unsigned int index, uint64_t value, bool
 	until = sim->now + length + (late & 1 ? 0 : late);
 	if (control) {
 		node->control_since = sim->now;
+		if (until < node->control_until)
+			until = node->control_until;
 		node->control_until = node->control_paused_ns = until;
 	}
 	sim_trace(sim, "FAULT n%u pauses%s%s for %llu ms", index, worker ? " worker" : "",
@@ -180,9 +222,9 @@ static void pause_node(struct sim *sim, unsigned int index, uint64_t value, bool
 
 static void cut(struct sim *sim, unsigned int from, unsigned int to, bool undo, bool management)
 {
-	sim->cut[from][to] = !undo;
+	sim->cut[from][to] += undo ? -1 : 1;
 	if (management)
-		sim->management_cut[from][to] = !undo;
+		sim->management_cut[from][to] += undo ? -1 : 1;
 }
 
 static void partition(struct sim *sim, uint32_t set, bool undo)
@@ -195,7 +237,7 @@ static void partition(struct sim *sim, uint32_t set, bool undo)
 			if ((set >> a % 30 & 1) != (set >> b % 30 & 1))
 				cut(sim, a, b, undo, management);
 		if (gateway && !(set >> a % 30 & 1))
-			sim->nodes[a].gateway_cut = !undo;
+			sim->nodes[a].gateway_cut += undo ? -1 : 1;
 	}
 	sim_trace(sim, "FAULT partition %s: set %x%s%s", undo ? "heals" : "begins",
 		  set & 0x3fffffff & ((1u << sim->node_count % 30) - 1),
@@ -207,7 +249,7 @@ static void deafen(struct sim *sim, unsigned int a, bool mute, bool undo)
 {
 	for (unsigned int i = 0; i < sim->node_count; i++)
 		cut(sim, mute ? a : i, mute ? i : a, undo, false);
-	sim->nodes[a].gateway_cut = !undo;
+	sim->nodes[a].gateway_cut += undo ? -1 : 1;
 	sim_trace(sim, "FAULT n%u is %s%s", a, undo ? "no longer " : "", mute ? "mute" : "deaf");
 }
 
@@ -384,8 +426,10 @@ void fault_run(struct sim *sim, uint64_t value)
 		disturb(sim, undo);
 		break;
 	case FAULT_MANAGEMENT:
-		for (unsigned int i = 0; i < sim->node_count; i++)
-			sim->management_cut[a][i] = sim->management_cut[i][a] = !undo;
+		for (unsigned int i = 0; i < sim->node_count; i++) {
+			sim->management_cut[a][i] += undo ? -1 : 1;
+			sim->management_cut[i][a] += undo ? -1 : 1;
+		}
 		sim_trace(sim, "FAULT n%u management path %s", a, undo ? "back" : "away");
 		disturb(sim, undo);
 		break;
@@ -426,7 +470,7 @@ void fault_run(struct sim *sim, uint64_t value)
 		leave(sim, a, type == FAULT_DRAIN, undo);
 		break;
 	case FAULT_GATEWAY:
-		sim->nodes[a].gateway_cut = !undo;
+		sim->nodes[a].gateway_cut += undo ? -1 : 1;
 		sim_trace(sim, "FAULT n%u gateway %s", a, undo ? "back" : "away");
 		disturb(sim, undo);
 		break;

@@ -227,6 +227,8 @@ static void act(struct sim *sim, unsigned int index, const struct election_actio
 		check_ends(sim, index);
 		if (action->until_ns == 0 && node->lease_until != 0)
 			sim_trace(sim, "n%u fences itself", index);
+		if (node->lease_until < node_now(sim, node))
+			node->renewed_ns = sim->now;
 		node->lease_until = action->until_ns;
 		break;
 	case ELECTION_BEAT:
@@ -481,7 +483,7 @@ void node_start(struct sim *sim, unsigned int index)
 		.interval_ns = sim->interval,
 		.multiplier = sim->multiplier,
 		.has_gateways = sim->gateways,
-		.failback = true,
+		.failback = sim->seed % 4 != 0,
 		.hold_ns = sim->hold,
 		.drain_max_ns = 2 * SEC,
 	};

@@ -65,10 +65,12 @@ struct sim_node {
 	bool unhealthy[SIM_VIPS];
 	unsigned int plan;		 /* which of the plans it follows */
 	unsigned int key_sign, key_also; /* it verifies with both */
-	bool link_up, gateway_cut;
+	bool link_up;
+	int gateway_cut; /* by how many faults */
 
 	/* for assertions */
 	uint64_t confirmed_ns, company_ns;
+	uint64_t renewed_ns;	    /* when a lease that had run out was last renewed */
 	uint64_t control_paused_ns; /* end of the last pause of control */
 	uint64_t worker_paused_ns;  /* likewise */
 	uint64_t answered_ns; /* when it could answer last, as far as noted: see last_answer() */
@@ -134,6 +136,7 @@ enum sim_fault_type {
 struct sim_options {
 	unsigned int nodes; /* 0: by the seed */
 	unsigned int vips;
+	uint32_t faults; /* only these, a bit for each enum sim_fault_type; 0: all */
 	bool trace;
 	bool quiet; /* no trace of the first failure */
 };
@@ -164,9 +167,10 @@ struct sim {
 	size_t ring_limit;	 /* for a paused control thread */
 	unsigned int key;	 /* the group's newest */
 	uint64_t key_until;	 /* all have done with the last rotation */
+	uint32_t faults;	 /* as in the options */
 	uint64_t faults_from, faults_to, end;
-	bool cut[SIM_NODES][SIM_NODES];		   /* front, from, to */
-	bool management_cut[SIM_NODES][SIM_NODES]; /* likewise */
+	/* from, to: how many faults cut it now */
+	int cut[SIM_NODES][SIM_NODES], management_cut[SIM_NODES][SIM_NODES];
 	unsigned int lost_in_row[SIM_NODES][SIM_NODES];
 	uint64_t last_arrival[SIM_NODES][SIM_NODES];
 	bool reorders; /* links do; else each is first in, first out, as a bridge is */
@@ -179,7 +183,7 @@ struct sim {
 	uint64_t dual_since[SIM_VIPS];
 	uint64_t ownerless_since[SIM_VIPS];
 	uint64_t claims[SIM_VIPS][8]; /* times of the last claims */
-	uint64_t crash_vips[SIM_NODES];
+	uint64_t crash_vips[SIM_NODES], crashed_ns[SIM_NODES];
 	unsigned int taken[SIM_VIPS]; /* claims without an offer since the last crash */
 	uint64_t heal_dual;	      /* VIPs with two answerers when a partition healed */
 	uint64_t healed_ns;
@@ -217,6 +221,7 @@ void node_plan(struct sim *sim, unsigned int index);
 bool node_answers(const struct sim *sim, unsigned int index);
 
 /* fault.c */
+bool fault_parse(const char *names, uint32_t *faults); /* "crash,pause" */
 void fault_setup(struct sim *sim, const struct sim_options *options);
 void fault_run(struct sim *sim, uint64_t value);
 
@@ -238,7 +243,7 @@ void check_disturbed(struct sim *sim, int change);
  * rules.c, in the mutation check alone: every rule, or only the one named, with its kept seed or,
  * when first is not 0, with those of the range until one fails. Returns the exit status.
  */
-int rules_check(const char *only, uint64_t first, uint64_t last, unsigned int nodes);
+int rules_check(const char *only, uint64_t first, uint64_t last, const struct sim_options *options);
 bool rules_leave_out(const char *name); /* from now on; false: there is none of that name */
 
 #endif
