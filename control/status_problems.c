@@ -17,6 +17,7 @@
 #define RECENT_NS	   UINT64_C(60000000000)
 #define NOW_NS		   UINT64_C(5000000000)	 /* for what comes many times a second */
 #define TWINS_NS	   UINT64_C(15000000000) /* told of at most once in 10 s */
+#define DISAGREE_NS	   UINT64_C(10000000000) /* longer than a reload takes on all nodes */
 #define MANAGEMENT_LATE_NS UINT64_C(2000000000)	 /* longer than it takes to be found */
 
 /* Both are taken over: what is wrong, and what to do about it. */
@@ -67,6 +68,61 @@ static void management_problems(const struct daemon *daemon, size_t i, const str
 		    "check that EtherType 0x88B5 passes the switch");
 }
 
+struct stranger {
+	uint64_t now_ns;
+	uint32_t live[HEARTBEAT_MAX_PEERS];
+	size_t live_count;
+	struct election_vip_view first;
+	size_t count;
+};
+
+static void note_live(void *arg, const struct election_peer_view *peer)
+{
+	struct stranger *stranger = arg;
+
+	if (peer->live && stranger->live_count < HEARTBEAT_MAX_PEERS)
+		stranger->live[stranger->live_count++] = peer->node;
+}
+
+/* A VIP that another node holds and that nothing here has: it allocated otherwise. */
+static void count_stranger(void *arg, const struct election_vip_view *vip)
+{
+	struct stranger *stranger = arg;
+
+	if (vip->planned || stranger->now_ns - vip->since_ns < DISAGREE_NS)
+		return;
+	for (size_t i = 0; i < stranger->live_count; i++)
+		if (stranger->live[i] == vip->owner && stranger->count++ == 0)
+			stranger->first = *vip;
+}
+
+/*
+ * Of a file every node allocates by itself, from what it remembers; memories may differ (ipam.h).
+ * Safety does not depend on it, but a Service then has other VIPs than its DNS records say.
+ */
+static void allocation_problems(const struct daemon *daemon, size_t i, json_t *list)
+{
+	const struct election *election = group_election(daemon->groups[i]);
+	struct stranger stranger = {.now_ns = loop_now_ns()};
+	char vip[IP_STRLEN], hex[NAME_HEX_LEN];
+	const char *owner;
+
+	if (daemon->config->source_file == NULL)
+		return;
+	election_peers(election, note_live, &stranger);
+	election_vips(election, count_stranger, &stranger);
+	if (stranger.count == 0)
+		return;
+	owner = names_get(&daemon->names, stranger.first.owner, hex);
+	add(list,
+	    json_sprintf("interface %s: %zu VIPs are held by peers, %s by %s for one, that no "
+			 "Service has here",
+			 daemon->config->interfaces[i].name, stranger.count,
+			 ip_format(&stranger.first.address, vip), owner != NULL ? owner : "nobody"),
+	    "give all nodes the same objects file; if they have it, state their addresses in it "
+	    "(network.deckhouse.io/load-balancer-ips, or VirtualIP objects)");
+}
+
 static void interface_problems(const struct daemon *daemon, size_t i, json_t *list)
 {
 	const struct config_interface *interface = &daemon->config->interfaces[i];
@@ -99,6 +155,7 @@ static void interface_problems(const struct daemon *daemon, size_t i, json_t *li
 		    "check that EtherType 0x88B5 passes the switch and that all nodes have the "
 		    "same key");
 	management_problems(daemon, i, &heard, list);
+	allocation_problems(daemon, i, list);
 	if (is_recent(daemon->rejected_rose_ns[i][AUTH_REJECT_SIGNATURE], NOW_NS))
 		add(list,
 		    json_sprintf("group %s: heartbeats arrive that no key of this node has signed",

@@ -150,3 +150,28 @@ def test_sighup_reloads_and_a_bad_config_is_refused(lab):
     lab_module.wait_for("nothing to be pending", lambda: "dataplane.memory" not in
                         str(node.ask("status")), 5)
     assert lab.owners() == before
+
+
+def test_status_tells_of_a_vip_that_a_peer_allocated_by_another_file(lab):
+    """Memories of nodes may differ: the one whose file lacks the VIP says so."""
+    before = lab.owners()
+    other = lab.nodes[1]
+    good = other.config_text()
+    objects = os.path.join(lab.directory, "objects.yaml")
+    longer = os.path.join(lab.directory, "longer.yaml")
+    with open(longer, "w", encoding="ascii") as out:
+        out.write(lab.objects() + "\n---\n" + lab_module.Service(name="extra", count=1).manifest())
+    try:
+        with open(other.config, "w", encoding="ascii") as out:
+            out.write(good.replace(objects, longer))
+        other.daemon.send(signal.SIGHUP)
+        lab_module.wait_for("the VIP that only one node knows to be told of", lambda: re.search(
+            r"held by peers, \S+ by %s for one" % other.name,
+            str(lab.nodes[0].ask("status")["problems"])), 30)
+    finally:
+        with open(other.config, "w", encoding="ascii") as out:
+            out.write(good)
+        other.daemon.send(signal.SIGHUP)
+    lab_module.wait_for("the problem to be gone", lambda: "held by peers" not in
+                        str(lab.nodes[0].ask("status")["problems"]), 10)
+    assert lab.owners() == before
