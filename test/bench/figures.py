@@ -128,7 +128,7 @@ def plot(results, path):
               "set output '%s'" % path.replace("'", "''"),
               "set multiplot layout %d,%d title 'vipgate beside keepalived: share of rounds over "
               "after so many ms'" % (lines, columns),
-              "set grid lt 1 lc rgb '#dddddd'", "set key top left", "set yrange [0:1.02]",
+              "set grid lt 1 lc rgb '#dddddd'", "set key below horizontal", "set yrange [0:1.02]",
               "set border 3", "set tics nomirror", "set ytics 0.25"]
     for fault in faults:
         metric = DRAWN.get(fault, "outage_ms")
