@@ -143,10 +143,13 @@ static void offer_rebalance(struct election *e, struct vip *vip, uint64_t *due_n
 	    (e->state == NODE_STANDBY || e->state == NODE_ACTIVE))
 		slot = target_rebalance(e, vip, due_ns);
 	if (slot != NO_SLOT && (vip->offer_tried & slot_bit(slot))) {
-		/* Refused: let other VIPs try, and ask again after ten offers' time. */
-		if (e->now_ns < vip->offer_pause_ns + 9 * OFFER_NS) {
-			if (vip->offer_pause_ns + 9 * OFFER_NS < *due_ns)
-				*due_ns = vip->offer_pause_ns + 9 * OFFER_NS;
+		/*
+		 * Not taken, perhaps only because the target takes one a second and others offered
+		 * too: let other VIPs try, and ask again after an offer's time.
+		 */
+		if (e->now_ns < vip->offer_pause_ns) {
+			if (vip->offer_pause_ns < *due_ns)
+				*due_ns = vip->offer_pause_ns;
 			if (e->rebalance == vip) {
 				e->rebalance = NULL;
 				e->dirty_all = true;
