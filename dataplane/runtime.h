@@ -19,10 +19,10 @@
 #include "packet/heartbeat.h"
 #include "sign.h"
 
-#define BURST	       32
-#define SENT_SLOTS     4096 /* a power of two: dataplane_sent_at() reaches this far back */
-#define EVENT_RING     1024
-#define SEND_RING      1024
+#define BURST		32
+#define SENT_SLOTS	4096 /* a power of two: dataplane_sent_at() reaches this far back */
+#define EVENT_RING	1024
+#define SEND_RING	1024
 #define FLOWS_PER_QUEUE 16384
 
 /* The body of an interface's heartbeat. Immutable once published. */
