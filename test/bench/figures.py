@@ -99,7 +99,10 @@ def table(results):
         late = max(row["client_late_ms"] for row in results["rounds"])
         lines += ["", "stale: answers for the VIP from the node that had to be silent; double: "
                   "questions that two nodes answered.",
-                  "The client itself was late by %.1f ms at worst." % late]
+                  "The client itself was late by %.1f ms at worst. Rounds repeated since the VIP had "
+                  "moved before the fault: %s." % (late, ", ".join(
+                      "%s %d" % (name, sum(row["system"] == name for row in results["disturbed"]))
+                      for name in contestants(results["rounds"])))]
     if results["hogs"]:
         rows = [["system", "", "", "hogs", "seconds", "take-overs", "per minute", "double",
                  "questions"]]
