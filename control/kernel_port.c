@@ -33,11 +33,15 @@ static const struct setting settings_v4[] = {
 	{"net/ipv4/conf/%s/arp_ignore", "1"},
 };
 
-/* Of no effect by the port's own value alone: the kernel takes `all` OR the netdev's. Others keep
- * what their own value says. */
+/* Of no effect by the port's own value alone: the kernel takes `all` OR the netdev's, of
+ * arp_announce the larger. */
 static const struct setting settings_all[] = {
+	/* Also on other netdevs, and after our death: connections of a VIP whose kernel port is
+	 * gone send by the default route then, and would ask for its gateway with the VIP as
+	 * sender. */
+	{"net/ipv4/conf/all/arp_announce", "2"},
 	{"net/ipv4/conf/all/send_redirects", "0"},
-	{"net/ipv4/conf/all/accept_redirects", "0"},
+	{"net/ipv4/conf/all/accept_redirects", "0"}, /* the last one: see below */
 };
 
 static int set_v4(struct sysctls *sysctls, const char *name)

@@ -56,7 +56,7 @@ def test_check_names_every_mistake_with_its_place(lab, tmp_path):
                         done.stderr + done.stdout, re.M)
     lines = bad.splitlines()
     expected = [(number + 1, word) for number, line in enumerate(lines)
-                for word in ("33", "parsecs", "lazy", "colour") if word in line]
+                for word in ("multiplier: 33", "20 parsecs", "idle: lazy", "colour") if word in line]
     assert len(expected) == 4
     assert sorted(int(line) for line, _, _ in places) == sorted(line for line, _ in expected), \
         done.stderr + done.stdout

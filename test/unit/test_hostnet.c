@@ -145,6 +145,7 @@ static void a_kernel_port_gets_its_settings_and_loses_them(void **state)
 		{"net/ipv4/conf/k0/accept_redirects", "0\n"},
 		{"net/ipv4/conf/k0/arp_announce", "2\n"},
 		{"net/ipv4/conf/all/send_redirects", "0\n"},
+		{"net/ipv4/conf/all/arp_announce", "2\n"},
 		{"net/ipv6/conf/k0/accept_redirects", "0\n"},
 		{"net/ipv6/conf/k0/disable_ipv6", "0\n"},
 	};
