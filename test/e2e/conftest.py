@@ -18,6 +18,7 @@ SANITIZED = "sanitize" in os.path.basename(BUILD.rstrip("/"))
 
 NGINX = lab_module.Service("nginx", 80, 3, ("IPv4", "IPv6"))
 SHOP = lab_module.Service("shop", 8080, 3, ("IPv4",))
+CALM = ("50ms", 5)      # so slow that what moves something is the fault, not a busy machine
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +26,7 @@ def scene():
     """Three front-end nodes, a worker, a client; two Services with an nginx of their own each."""
     lab_module.exit_on_signals()
     with lab_module.Lab(BUILD, services=[NGINX, SHOP], hold="500ms",
-                        management=True) as lab:
+                        management=True, interval=CALM[0], multiplier=CALM[1]) as lab:
         lab.start_web()
         lab.start_daemons()
         lab.wait_as_planned(60)
@@ -64,6 +65,18 @@ def calm(lab):
         if node.running():
             assert node.stop() == 0, node.log_tail()
         node.forget()
+    lab.start_daemons()
+    lab.wait_as_planned(60)
+
+
+def restart(lab, timing, family=None):
+    """All daemons anew: interval and multiplier, with a management path in a family or without."""
+    for node in lab.nodes:
+        if node.running():
+            assert node.stop() == 0, node.log_tail()
+        node.forget()
+    lab.management_path = family
+    lab.interval, lab.multiplier = timing
     lab.start_daemons()
     lab.wait_as_planned(60)
 

@@ -45,8 +45,8 @@ def test_check_accepts_the_config_and_prints_the_plan(lab):
 
 def test_check_names_every_mistake_with_its_place(lab, tmp_path):
     good = lab.nodes[0].config_text()
-    bad = good.replace("multiplier: 3", "multiplier: 33") \
-        .replace("interval: 20ms", "interval: 20 parsecs") \
+    bad = good.replace("multiplier: 5", "multiplier: 33") \
+        .replace("interval: 50ms", "interval: 20 parsecs") \
         .replace("idle: adaptive", "idle: lazy") + "colour: blue\n"
     path = tmp_path / "bad.yaml"
     path.write_text(bad)
@@ -133,7 +133,7 @@ def test_sighup_reloads_and_a_bad_config_is_refused(lab):
     good = node.config_text()
     mark = len(node.log_text())
     with open(node.config, "w", encoding="ascii") as out:
-        out.write(good.replace("multiplier: 3", "multiplier: three"))
+        out.write(good.replace("multiplier: 5", "multiplier: five"))
     node.daemon.send(signal.SIGHUP)
     lab_module.wait_for("the complaint", lambda: re.search(
         r"vipgate\.yaml:\d+:\d+:", node.log_text()[mark:]), 5)

@@ -14,6 +14,15 @@ import load as load_module
 SLOW = 4 if conftest.SANITIZED else 1
 
 
+@pytest.fixture(scope="module", autouse=True)
+def default_timing(scene):
+    """What a configuration that says nothing has, and what the limits below are for."""
+    conftest.calm(scene)
+    conftest.restart(scene, ("20ms", 3))
+    yield
+    conftest.restart(scene, conftest.CALM)
+
+
 def held_by(lab, node):
     """The addresses that the node owns."""
     return [a for a, owner in lab.owners().items() if owner == node.name]

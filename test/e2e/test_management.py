@@ -12,31 +12,17 @@ import lab as lab_module
 import load as load_module
 
 SLOW = 4 if conftest.SANITIZED else 1
-TIMING = ("50ms", 5)    # so slow that what moves something is the fault, not a busy machine
-SILENCE_MS = 262        # five intervals of 50 ms and a quarter
+SILENCE_MS = 262        # conftest.CALM: five intervals of 50 ms and a quarter
 HEARTBEAT = 0x88b5
-
-
-def restart(lab, family, timing):
-    """All daemons anew, with a management path in a family or without one."""
-    for node in lab.nodes:
-        if node.running():
-            assert node.stop() == 0, node.log_tail()
-        node.forget()
-    lab.management_path = family
-    lab.interval, lab.multiplier = timing
-    lab.start_daemons()
-    lab.wait_as_planned(60)
 
 
 @pytest.fixture(scope="module", params=["IPv4", "IPv6"])
 def family(scene, request):
     """While these tests run the daemons have a management path."""
     conftest.calm(scene)
-    timing = scene.interval, scene.multiplier
-    restart(scene, request.param, TIMING)
+    conftest.restart(scene, conftest.CALM, request.param)
     yield request.param
-    restart(scene, None, timing)
+    conftest.restart(scene, conftest.CALM)
 
 
 @pytest.fixture(autouse=True)
